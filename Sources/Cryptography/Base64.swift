@@ -1,0 +1,69 @@
+/// Base64 with padding (RFC 4648 §4).
+public enum Base64 {
+  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+  private static let padding = UInt8(ascii: "=")
+  /// Stands in ``values`` for what is not in the alphabet.
+  private static let invalid: UInt8 = 0xff
+
+  private static let values: [UInt8] = {
+    var values = [UInt8](repeating: invalid, count: 256)
+    for (value, character) in alphabet.enumerated() { values[Int(character)] = UInt8(value) }
+    return values
+  }()
+
+  /// Four characters per three bytes begun.
+  public static func encode(_ bytes: [UInt8]) -> String {
+    encode(bytes.span)
+  }
+
+  /// Four characters per three bytes begun.
+  public static func encode(_ bytes: Bytes32) -> String {
+    bytes.withSpan { encode($0) }
+  }
+
+  /// Four characters per three bytes begun.
+  public static func encode(_ bytes: Span<UInt8>) -> String {
+    var characters: [UInt8] = []
+    characters.reserveCapacity((bytes.count + 2) / 3 * 4)
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+      let count = min(3, bytes.count - start)
+      var group = UInt32(bytes[start]) << 16
+      if count > 1 { group |= UInt32(bytes[start + 1]) << 8 }
+      if count > 2 { group |= UInt32(bytes[start + 2]) }
+      for position in 0..<4 {
+        let value = Int(group >> (18 - 6 * UInt32(position)) & 63)
+        characters.append(position <= count ? alphabet[value] : padding)
+      }
+    }
+    return String(decoding: characters, as: UTF8.self)
+  }
+
+  /// The bytes of a canonical text: padded, no other characters, unused bits zero (RFC 4648 §3.5). Nil for anything
+  /// else.
+  public static func decodeCanonical(_ text: String) -> [UInt8]? {
+    decodeCanonical(Array(text.utf8))
+  }
+
+  /// The bytes of canonical ASCII characters: padded, no others, unused bits zero (RFC 4648 §3.5). Nil for anything
+  /// else.
+  public static func decodeCanonical(_ characters: [UInt8]) -> [UInt8]? {
+    guard characters.count.isMultiple(of: 4) else { return nil }
+    var end = characters.count
+    while end > 0, characters.count - end < 2, characters[end - 1] == padding { end -= 1 }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(characters.count / 4 * 3)
+    var bits: UInt32 = 0
+    var bitCount = 0
+    for character in characters[..<end] {
+      let value = values[Int(character)]
+      guard value != invalid else { return nil }
+      bits = bits << 6 | UInt32(value)
+      bitCount += 6
+      guard bitCount >= 8 else { continue }
+      bitCount -= 8
+      bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(bitCount)))
+      bits &= 1 << UInt32(bitCount) - 1
+    }
+    return bits == 0 ? bytes : nil
+  }
+}

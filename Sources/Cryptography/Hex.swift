@@ -1,0 +1,47 @@
+/// Hexadecimal in lower case: peerstack and the protocol write no other.
+public enum Hex {
+  /// Two characters per byte.
+  public static func encode(_ bytes: [UInt8]) -> String {
+    var characters: [UInt8] = []
+    characters.reserveCapacity(bytes.count * 2)
+    append(bytes.span, to: &characters)
+    return String(decoding: characters, as: UTF8.self)
+  }
+
+  /// Appends two ASCII characters per byte to `characters`.
+  public static func append(_ bytes: Span<UInt8>, to characters: inout [UInt8]) {
+    for index in bytes.indices {
+      characters.append(digit(bytes[index] >> 4))
+      characters.append(digit(bytes[index] & 15))
+    }
+  }
+
+  /// The bytes of a text of lower-case pairs; nil for anything else.
+  public static func decode(_ text: String) -> [UInt8]? {
+    decode(Array(text.utf8))
+  }
+
+  /// The bytes of ASCII characters in lower-case pairs; nil for anything else.
+  public static func decode(_ characters: [UInt8]) -> [UInt8]? {
+    guard characters.count.isMultiple(of: 2) else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(characters.count / 2)
+    for index in stride(from: 0, to: characters.count, by: 2) {
+      guard let high = value(characters[index]), let low = value(characters[index + 1]) else { return nil }
+      bytes.append(high << 4 | low)
+    }
+    return bytes
+  }
+
+  private static func digit(_ value: UInt8) -> UInt8 {
+    value < 10 ? value + UInt8(ascii: "0") : value - 10 + UInt8(ascii: "a")
+  }
+
+  private static func value(_ character: UInt8) -> UInt8? {
+    switch character {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
+    default: nil
+    }
+  }
+}
