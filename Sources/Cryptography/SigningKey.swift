@@ -37,6 +37,17 @@ public struct SigningKey: Sendable {
     guard self.secretKey == secretKey else { return nil }
   }
 
+  /// The key of a long form whose public half is taken as it is; nil unless there are 64 bytes. Two signatures of one
+  /// message under different public halves give away the secret: only for what peerstack itself accepts.
+  public init?(uncheckedSecretKey secretKey: SecretBytes) {
+    guard secretKey.count == Self.secretKeyCount else { return nil }
+    Sodium.start()
+    var publicKey = Bytes32()
+    secretKey.withBytes { publicKey = Bytes32(span: $0.extracting(droppingFirst: Self.seedCount)) ?? Bytes32() }
+    self.secretKey = secretKey
+    verifyingKey = VerifyingKey(publicKey)
+  }
+
   private init(trustedSeed seed: SecretBytes) {
     var publicKey = Bytes32()
     secretKey = SecretBytes(count: Self.secretKeyCount) { target in

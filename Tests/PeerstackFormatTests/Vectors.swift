@@ -11,7 +11,7 @@ enum Vectors {
   }
 
   static func file(_ path: String) throws -> JSONObject {
-    try #require(try JSONValue.parseLenient(try bytes(path)).object)
+    try #require(JSONValue.parseLenient(try bytes(path)).object)
   }
 
   /// The vectors of one list of a file. An empty or missing list is a failure, not a pass.
@@ -27,8 +27,17 @@ extension JSONObject {
     try #require(self[name]?.string, "\(name) in \(id)")
   }
 
+  func string(_ name: String) throws -> JSONString {
+    try #require(self[name]?.jsonString, "\(name) in \(id)")
+  }
+
   func raw(_ name: String) throws -> [UInt8] {
-    try #require(self[name]?.jsonString, "\(name) in \(id)").bytes
+    try string(name).bytes
+  }
+
+  func hexBytes(_ name: String) throws -> [UInt8] {
+    let bytes = Hex.decode(try text(name))
+    return try #require(bytes, "\(name) in \(id)")
   }
 
   var id: String { self["id"]?.string ?? "?" }
