@@ -43,6 +43,14 @@ public struct Bytes32: Hashable, Sendable, Comparable {
     }
   }
 
+  /// Copies the first 32 bytes of `span`, and zeros for those it has not.
+  public init(padding span: Span<UInt8>) {
+    self.init()
+    withUnsafeMutableBytes { target in
+      span.extracting(first: Self.count).withUnsafeBytes { target.copyMemory(from: $0) }
+    }
+  }
+
   /// Lets C write all 32 bytes.
   init(filledBy fill: (UnsafeMutablePointer<UInt8>) -> Void) {
     self.init()

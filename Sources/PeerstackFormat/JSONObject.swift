@@ -106,6 +106,23 @@ public struct JSONObject: Sendable {
     sortedPositions.isEmpty ? Self.sortedPositions(of: storage) : sortedPositions
   }
 
+  /// The members as JavaScript enumerates them: array indexes first and by number, the rest as they came.
+  var membersInJavaScriptOrder: [Member] {
+    let indexes = storage.map { Self.arrayIndex($0.name) }
+    guard indexes.contains(where: { $0 != nil }) else { return storage }
+    let first = storage.indices.filter { indexes[$0] != nil }.sorted { (indexes[$0] ?? 0) < (indexes[$1] ?? 0) }
+    let rest = storage.indices.filter { indexes[$0] == nil }
+    return (first + rest).map { storage[$0] }
+  }
+
+  /// The number a name is the canonical text of, if it can be an array index (ECMA-262 §6.1.7).
+  private static func arrayIndex(_ name: JSONString) -> UInt32? {
+    guard let text = name.string, let first = text.utf8.first, first &- UInt8(ascii: "0") < 10,
+      let index = UInt32(text), index < UInt32.max, String(index) == text
+    else { return nil }
+    return index
+  }
+
   /// This object with `value` for `name`: in its old place if there was one, else at the end.
   public func setting(_ name: JSONString, to value: JSONValue) -> JSONObject {
     JSONObject(storage + [Member(name: name, value: value)])

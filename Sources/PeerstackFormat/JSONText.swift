@@ -2,7 +2,9 @@
 enum JSONText {
   /// The order in which members are written.
   enum MemberOrder {
-    case source
+    /// As JavaScript enumerates them.
+    case javaScript
+    /// As in canonical text.
     case name
   }
 
@@ -51,7 +53,8 @@ enum JSONText {
       frames.append(Frame(isObject: false, elements: elements, names: []))
     case .object(let object):
       output.append(UInt8(ascii: "{"))
-      let members = order == .name ? object.positionsByName.map { object.storage[$0] } : object.storage
+      let members =
+        order == .name ? object.positionsByName.map { object.storage[$0] } : object.membersInJavaScriptOrder
       let written = members.filter { isWritten($0.name) }
       frames.append(Frame(isObject: true, elements: written.map(\.value), names: written.map(\.name)))
     }

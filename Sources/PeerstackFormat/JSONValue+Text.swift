@@ -24,10 +24,10 @@ extension JSONValue {
     return tape.value(in: bytes.span)
   }
 
-  /// JSON text in the order of the members, as `JSON.stringify` writes it.
+  /// JSON text as `JSON.stringify` writes it: members in the order of the source, but array indexes first.
   public var text: [UInt8] {
     var output: [UInt8] = []
-    JSONText.append(self, order: .source, to: &output)
+    JSONText.append(self, order: .javaScript, to: &output)
     return output
   }
 }
