@@ -65,6 +65,8 @@ struct FieldFacts: Hashable, Sendable {
       length = length * 10 + Int(head[index] - ASCII.zero)
       guard length <= RequestParser.largestContentLength else { throw .contentTooLarge }
     }
+    // Zeros in front mean nothing, but not every reader counts on many of them (h11 stops at 20 digits).
+    guard value.count <= RequestParser.largestContentLengthDigits else { throw .malformed(.contentLength) }
     return length
   }
 }

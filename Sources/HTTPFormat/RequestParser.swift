@@ -8,6 +8,8 @@
 public struct RequestParser: Sendable {
   /// Largest `Content-Length` that is read as a number: 2^53, where JSON's integers end.
   public static let largestContentLength = 1 << 53
+  /// Most digits of a `Content-Length`, zeros in front included: as many as `largestContentLength` has.
+  public static let largestContentLengthDigits = 16
 
   private let limits: HTTPLimits
   private var scanned = 0

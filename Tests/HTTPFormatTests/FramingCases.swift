@@ -60,6 +60,7 @@ let acceptedCases: [FramingCase] = [
   FramingCase(get("Content-Length: 5")),
   FramingCase(post("Content-Length:\t0005 ")),
   FramingCase(post("content-length: 9007199254740992")),
+  FramingCase(post("content-length: 0000000000000005")),
   FramingCase(get("Connection: ,, close , x\r\nConnection: upgrade")),
   FramingCase(get("Connection:")),
   FramingCase(get("Upgrade: h2c, foo/1\r\nConnection: Upgrade, HTTP2-Settings")),
@@ -175,4 +176,5 @@ private let lengthCases: [FramingCase] =
   ]
   + [
     "", "5, 5", "5,5", "+5", "-5", "5.0", "5e1", "0x5", "5 5", "five", "5;", "٥", "\"5\"", "5_0",
+    "00000000000000005",
   ].map { FramingCase(post("Content-Length: \($0)"), .contentLength) }
