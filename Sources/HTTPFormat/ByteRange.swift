@@ -31,4 +31,13 @@ extension Span<UInt8> {
     }
     return true
   }
+
+  /// Whether the bytes at `range` are exactly `expected`.
+  func equals(_ expected: Span<UInt8>, at range: Range<Int>) -> Bool {
+    guard range.count == expected.count else { return false }
+    for offset in 0..<expected.count {
+      guard self[range.lowerBound + offset] == expected[offset] else { return false }
+    }
+    return true
+  }
 }

@@ -5,17 +5,21 @@ extension RequestHead {
   /// Tags are compared weakly, as GET demands: `W/"a"` names `"a"`.
   ///
   /// - Parameter tag: The opaque tag with its quotes, without `W/`.
-  public func ifNoneMatch(names tag: some Collection<UInt8>) -> Bool {
-    let weakMark = Array("W/".utf8)
+  public func ifNoneMatch(names tag: [UInt8]) -> Bool {
     for field in fieldRanges where bytes.span.equals("if-none-match", at: field.name) {
       // A comma inside a tag would split it, and it would match nothing: no tag of ours has one.
       var elements = ListElements(field.value)
       while let element = elements.next(bytes.span) {
-        let text = bytes[element.indices]
-        if text.elementsEqual([ASCII.asterisk]) { return true }
-        if (text.starts(with: weakMark) ? text.dropFirst(2) : text).elementsEqual(tag) { return true }
+        if bytes.span.equals("*", at: element) || bytes.span.equals(tag.span, at: element.indices) { return true }
+        let isWeak = element.count > 2 && bytes[element.indices].starts(with: EntityTag.weakMark)
+        if isWeak, bytes.span.equals(tag.span, at: element.indices.dropFirst(2)) { return true }
       }
     }
     return false
   }
+}
+
+private enum EntityTag {
+  /// What stands before the quotes of a weak tag; it is case-sensitive.
+  static let weakMark = Array("W/".utf8)
 }

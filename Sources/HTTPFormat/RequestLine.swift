@@ -21,17 +21,16 @@ struct RequestLine: Sendable {
     guard secondSpace - firstSpace - 1 <= limits.targetBytes else { throw .headersTooLarge }
     guard secondSpace < line.upperBound, secondSpace > firstSpace + 1 else { throw .malformed(.requestLine) }
 
-    method = RequestLine.method(head, ByteRange(line.lowerBound, firstSpace))
+    method = try RequestLine.method(head, ByteRange(line.lowerBound, firstSpace))
     minorVersion = try RequestLine.minorVersion(head, ByteRange(secondSpace + 1, line.upperBound))
     target = ByteRange(firstSpace + 1, secondSpace)
-    if method == .other("CONNECT") { throw .malformed(.connect) }
     let parts = try TargetParts(head, target, isOptions: method == .options)
     path = parts.path
     query = parts.query
     authority = parts.authority
   }
 
-  private static func method(_ head: Span<UInt8>, _ range: ByteRange) -> HTTPMethod {
+  private static func method(_ head: Span<UInt8>, _ range: ByteRange) throws(FramingFault) -> HTTPMethod {
     if head.equals("GET", at: range, ignoringCase: false) { return .get }
     if head.equals("POST", at: range, ignoringCase: false) { return .post }
     if head.equals("HEAD", at: range, ignoringCase: false) { return .head }
@@ -40,6 +39,7 @@ struct RequestLine: Sendable {
     if head.equals("DELETE", at: range, ignoringCase: false) { return .delete }
     if head.equals("PATCH", at: range, ignoringCase: false) { return .patch }
     if head.equals("TRACE", at: range, ignoringCase: false) { return .trace }
+    if head.equals("CONNECT", at: range, ignoringCase: false) { throw .malformed(.connect) }
     var name: [UInt8] = []
     for index in range.indices { name.append(head[index]) }
     return .other(String(decoding: name, as: UTF8.self))

@@ -48,29 +48,42 @@ public struct RequestParser: Sendable {
   private mutating func scan(_ buffer: Span<UInt8>) throws(FramingFault) -> RequestHead? {
     let end = min(buffer.count, limits.headBytes)
     var position = scanned
-    while position < end {
-      let byte = buffer[position]
-      if byte > ASCII.carriageReturn {
-        // One comparison for nearly every byte; line ends and tabs are below.
-        if byte < ASCII.space || byte == ASCII.delete { throw .malformed(.controlCharacter) }
-        position += 1
-        continue
-      }
-      if byte == ASCII.carriageReturn {
-        guard position + 1 < end else { break }
+    while true {
+      position = RequestParser.endOfText(buffer, position..<end)
+      guard position < end else { break }
+      switch buffer[position] {
+      case ASCII.carriageReturn:
+        guard position + 1 < end else { return try pause(at: position, end: end) }
         guard buffer[position + 1] == ASCII.lineFeed else { throw .malformed(.bareCarriageReturn) }
         let ended = lineStart..<position
         position += 2
         lineStart = position
         if try take(ended, of: buffer) { return try head(buffer) }
-        continue
+      case ASCII.tab: position += 1
+      case ASCII.lineFeed: throw .malformed(.bareLineFeed)
+      default: throw .malformed(.controlCharacter)
       }
-      guard byte == ASCII.tab else { throw .malformed(byte == ASCII.lineFeed ? .bareLineFeed : .controlCharacter) }
-      position += 1
     }
+    return try pause(at: position, end: end)
+  }
+
+  /// Remembers how far the bytes were looked at, unless no head can end within the limit any more.
+  private mutating func pause(at position: Int, end: Int) throws(FramingFault) -> RequestHead? {
     scanned = position
     guard end < limits.headBytes else { throw .headersTooLarge }
     return nil
+  }
+
+  /// The index of the first control character, or the end of the range: by words of eight bytes, then by bytes.
+  private static func endOfText(_ buffer: Span<UInt8>, _ range: Range<Int>) -> Int {
+    let words = buffer.bytes
+    var position = range.lowerBound
+    // "Unsafe" is the type alone, and any eight bytes are a number; the bounds are checked.
+    while position + 8 <= range.upperBound,
+      !ASCII.hasControl(unsafe words.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self))
+    { position += 8 }
+    while position < range.upperBound, !ASCII.isControl(buffer[position]) { position += 1 }
+    return position
   }
 
   /// Takes one line. True when it is the empty one that ends the head.

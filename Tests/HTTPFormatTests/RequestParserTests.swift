@@ -95,6 +95,22 @@ import Testing
     #expect(head.method == .get)
   }
 
+  @Test func everyByteIsJudgedAloneWhereverItStands() {
+    for byte in 0...255 as ClosedRange<UInt8> where byte != 13 {
+      for offset in 0..<24 {
+        var bytes = Array("GET / HTTP/1.1\r\nHost: a\r\nX: abcdefgh\u{FF}jklmnopqrstuvwxyz\r\n\r\n".utf8)
+        bytes[29 + offset] = byte
+        let isForbidden = (byte < 0x20 && byte != 9) || byte == 0x7F
+        let expected: FramingFault = .malformed(byte == 10 ? .bareLineFeed : .controlCharacter)
+        switch parse(bytes) {
+        case .complete: #expect(!isForbidden, "\(byte) at \(offset)")
+        case .fault(let fault): #expect(isForbidden && fault == expected, "\(byte) at \(offset)")
+        case .incomplete: Issue.record("\(byte) at \(offset)")
+        }
+      }
+    }
+  }
+
   @Test func shorterBufferStartsOver() {
     var parser = RequestParser()
     let longer = Array("GET /longer HTTP/1.1\r\nHost: a\r\nX: 1".utf8)
