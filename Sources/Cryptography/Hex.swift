@@ -16,6 +16,11 @@ public enum Hex {
     }
   }
 
+  /// Appends 64 ASCII characters to `characters`.
+  public static func append(_ bytes: Bytes32, to characters: inout [UInt8]) {
+    bytes.withSpan { append($0, to: &characters) }
+  }
+
   /// The bytes of a text of lower-case pairs; nil for anything else.
   public static func decode(_ text: String) -> [UInt8]? {
     decode(Array(text.utf8))

@@ -31,6 +31,10 @@ public struct JSONObject: Sendable {
 
   /// Keeps the position of the first and the value of the last of members that share a name, as JavaScript does.
   public init(_ members: [Member] = []) {
+    if members.count <= Self.maxScannedMembers, Self.areUniqueByScan(members) {
+      self.init(unique: members, sortedPositions: [])
+      return
+    }
     let sorted = Self.sortedPositions(of: members)
     let isUnique = zip(sorted, sorted.dropFirst()).allSatisfy { members[$0].name != members[$1].name }
     if isUnique {
@@ -39,6 +43,13 @@ public struct JSONObject: Sendable {
       let merged = Self.merged(members, sortedPositions: sorted)
       self.init(unique: merged, sortedPositions: Self.sortedPositions(of: merged))
     }
+  }
+
+  private static func areUniqueByScan(_ members: [Member]) -> Bool {
+    for index in members.indices.dropFirst() {
+      for earlier in 0..<index where members[earlier].name == members[index].name { return false }
+    }
+    return true
   }
 
   private init(unique members: [Member], sortedPositions: [Int]) {
@@ -103,7 +114,17 @@ public struct JSONObject: Sendable {
 
   /// Positions in `storage` in the order of canonical text.
   var positionsByName: [Int] {
-    sortedPositions.isEmpty ? Self.sortedPositions(of: storage) : sortedPositions
+    guard sortedPositions.isEmpty else { return sortedPositions }
+    // Few and unique: insertion beats the general way.
+    var positions: [Int] = []
+    positions.reserveCapacity(storage.count)
+    for position in storage.indices {
+      let name = storage[position].name
+      var place = positions.count
+      while place > 0, name < storage[positions[place - 1]].name { place -= 1 }
+      positions.insert(position, at: place)
+    }
+    return positions
   }
 
   /// The members as JavaScript enumerates them: array indexes first and by number, the rest as they came.

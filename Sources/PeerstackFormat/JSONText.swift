@@ -9,39 +9,63 @@ enum JSONText {
   }
 
   private struct Frame {
-    var isObject: Bool
-    var elements: [JSONValue]
-    var names: [JSONString]
+    let container: Container
     var next = 0
+  }
+
+  private enum Container {
+    case array([JSONValue])
+    case object([JSONObject.Member])
+    /// Members with the order of their positions.
+    case sorted([JSONObject.Member], [Int])
+
+    var count: Int {
+      switch self {
+      case .array(let elements): elements.count
+      case .object(let members): members.count
+      case .sorted(_, let positions): positions.count
+      }
+    }
+
+    var closing: UInt8 {
+      if case .array = self { UInt8(ascii: "]") } else { UInt8(ascii: "}") }
+    }
   }
 
   /// Appends the text of `value`; of the top-level object only members that `isWritten` accepts.
   static func append(
     _ value: JSONValue, order: MemberOrder, to output: inout [UInt8],
-    isWritten: (JSONString) -> Bool = { _ in true }
+    isWritten: ((JSONString) -> Bool)? = nil
   ) {
     var frames: [Frame] = []
     begin(value, order: order, frames: &frames, to: &output, isWritten: isWritten)
-    while let top = frames.indices.last {
-      let place = frames[top].next
-      guard place < frames[top].elements.count else {
-        output.append(frames[top].isObject ? UInt8(ascii: "}") : UInt8(ascii: "]"))
+    while let frame = frames.last {
+      guard frame.next < frame.container.count else {
+        output.append(frame.container.closing)
         frames.removeLast()
         continue
       }
-      if place > 0 { output.append(UInt8(ascii: ",")) }
-      if frames[top].isObject {
-        append(frames[top].names[place], to: &output)
-        output.append(UInt8(ascii: ":"))
+      if frame.next > 0 { output.append(UInt8(ascii: ",")) }
+      frames[frames.count - 1].next += 1
+      let child: JSONValue
+      switch frame.container {
+      case .array(let elements): child = elements[frame.next]
+      case .object(let members): child = beginMember(members[frame.next], to: &output)
+      case .sorted(let members, let positions): child = beginMember(members[positions[frame.next]], to: &output)
       }
-      frames[top].next += 1
-      begin(frames[top].elements[place], order: order, frames: &frames, to: &output) { _ in true }
+      begin(child, order: order, frames: &frames, to: &output, isWritten: nil)
     }
+  }
+
+  private static func beginMember(_ member: JSONObject.Member, to output: inout [UInt8]) -> JSONValue {
+    append(member.name, to: &output)
+    output.append(UInt8(ascii: ":"))
+    return member.value
   }
 
   private static func begin(
     _ value: JSONValue, order: MemberOrder, frames: inout [Frame], to output: inout [UInt8],
-    isWritten: (JSONString) -> Bool
+    isWritten: ((JSONString) -> Bool)?
   ) {
     switch value {
     case .null: output.append(contentsOf: "null".utf8)
@@ -50,13 +74,24 @@ enum JSONText {
     case .string(let string): append(string, to: &output)
     case .array(let elements):
       output.append(UInt8(ascii: "["))
-      frames.append(Frame(isObject: false, elements: elements, names: []))
+      frames.append(Frame(container: .array(elements)))
     case .object(let object):
       output.append(UInt8(ascii: "{"))
-      let members =
-        order == .name ? object.positionsByName.map { object.storage[$0] } : object.membersInJavaScriptOrder
-      let written = members.filter { isWritten($0.name) }
-      frames.append(Frame(isObject: true, elements: written.map(\.value), names: written.map(\.name)))
+      frames.append(Frame(container: container(object, order: order, isWritten: isWritten)))
+    }
+  }
+
+  private static func container(
+    _ object: JSONObject, order: MemberOrder, isWritten: ((JSONString) -> Bool)?
+  ) -> Container {
+    switch order {
+    case .javaScript:
+      let members = object.membersInJavaScriptOrder
+      return .object(isWritten.map { isWritten in members.filter { isWritten($0.name) } } ?? members)
+    case .name:
+      var positions = object.positionsByName
+      if let isWritten { positions.removeAll { !isWritten(object.storage[$0].name) } }
+      return .sorted(object.storage, positions)
     }
   }
 
@@ -71,42 +106,51 @@ enum JSONText {
     if needsEscapes {
       appendEscaped(bytes, to: &output)
     } else {
-      bytes.withUnsafeBufferPointer { output.append(contentsOf: $0) }
+      append(bytes, to: &output)
     }
     output.append(UInt8(ascii: "\""))
   }
 
   private static func appendEscaped(_ bytes: Span<UInt8>, to output: inout [UInt8]) {
     var index = 0
+    var copied = 0
     while index < bytes.count {
       let byte = bytes[index]
-      switch byte {
-      case ..<0x20: appendControl(byte, to: &output)
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        output.append(UInt8(ascii: "\\"))
-        output.append(byte)
-      case WTF8.surrogateLead where index + 2 < bytes.count && bytes[index + 1] >= 0xa0:
-        appendUnit(0xd000 | UInt16(bytes[index + 1] & 0x3f) << 6 | UInt16(bytes[index + 2] & 0x3f), to: &output)
-        index += 2
-      default: output.append(byte)
+      let isSurrogate = byte == WTF8.surrogateLead && index + 2 < bytes.count && bytes[index + 1] >= 0xa0
+      guard isSurrogate || byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
+        index += 1
+        continue
       }
-      index += 1
+      append(bytes.extracting(copied..<index), to: &output)
+      if isSurrogate {
+        appendUnit(0xd000 | UInt16(bytes[index + 1] & 0x3f) << 6 | UInt16(bytes[index + 2] & 0x3f), to: &output)
+      } else {
+        appendEscape(byte, to: &output)
+      }
+      index += isSurrogate ? 3 : 1
+      copied = index
     }
+    append(bytes.extracting(copied..<bytes.count), to: &output)
   }
 
-  private static func appendControl(_ byte: UInt8, to output: inout [UInt8]) {
-    let letter: Character?
+  private static func append(_ bytes: Span<UInt8>, to output: inout [UInt8]) {
+    bytes.withUnsafeBufferPointer { output.append(contentsOf: $0) }
+  }
+
+  /// A quotation mark, a backslash or a control character.
+  private static func appendEscape(_ byte: UInt8, to output: inout [UInt8]) {
+    let letter: UInt8
     switch byte {
-    case 0x08: letter = "b"
-    case 0x09: letter = "t"
-    case 0x0a: letter = "n"
-    case 0x0c: letter = "f"
-    case 0x0d: letter = "r"
-    default: letter = nil
+    case 0x08: letter = UInt8(ascii: "b")
+    case 0x09: letter = UInt8(ascii: "t")
+    case 0x0a: letter = UInt8(ascii: "n")
+    case 0x0c: letter = UInt8(ascii: "f")
+    case 0x0d: letter = UInt8(ascii: "r")
+    case ..<0x20: return appendUnit(UInt16(byte), to: &output)
+    default: letter = byte
     }
-    guard let letter, let ascii = letter.asciiValue else { return appendUnit(UInt16(byte), to: &output) }
     output.append(UInt8(ascii: "\\"))
-    output.append(ascii)
+    output.append(letter)
   }
 
   private static func appendUnit(_ unit: UInt16, to output: inout [UInt8]) {

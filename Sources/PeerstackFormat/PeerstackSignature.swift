@@ -38,7 +38,7 @@ public enum PeerstackSignature {
   /// Verifies a signature text for the hash of an object.
   public static func verify(signature: JSONString, hash: Bytes32, publicKey: VerifyingKey) -> Verdict {
     var hashText: [UInt8] = []
-    hash.withSpan { Hex.append($0, to: &hashText) }
+    Hex.append(hash, to: &hashText)
     var buffer: [UInt8] = []
     return signature.withSpan {
       verify(signature: $0, hashText: hashText.span, publicKey: publicKey, buffer: &buffer)

@@ -45,7 +45,7 @@ public struct SignedObjectReader: Sendable {
     writer.append(tape, text, omittingSignature: true, to: &canonical)
     let hash = SHA256.hash(canonical.span)
     self.hash = hash
-    hash.withSpan { Hex.append($0, to: &hashText) }
+    Hex.append(hash, to: &hashText)
   }
 
   /// Reads one JSON text; see the overload for spans.
