@@ -47,7 +47,7 @@ extension Connection {
     case PGRES_PIPELINE_ABORTED:
       answer = .failure(Self.aborted)
     case PGRES_FATAL_ERROR:
-      let (error, isFatal) = serverError(of: result)
+      let (error, isFatal) = PostgresError.reported(by: result, complaint: handle.complaint)
       if isFatal || handle.isBroken {
         fatalError = error
       } else {
@@ -88,20 +88,6 @@ extension Connection {
     default:
       request.complete(answer)
     }
-  }
-
-  private func serverError(of result: OpaquePointer) -> (PostgresError, isFatal: Bool) {
-    func field(_ code: Int32) -> String? { PQresultErrorField(result, code).map { String(cString: $0) } }
-    let severity = field(cpostgres_diag_severity())
-    let isFatal = severity == "FATAL" || severity == "PANIC"
-    let state = field(cpostgres_diag_sqlstate()) ?? ""
-    let message = field(cpostgres_diag_message()) ?? handle.complaint
-    guard !isFatal, !state.isEmpty else {
-      return (PostgresError(.connectionLost, "lost the connection to postgres: \(message)", sqlState: state), true)
-    }
-    return (
-      PostgresError(.server, message, sqlState: state, constraint: field(cpostgres_diag_constraint())), false
-    )
   }
 }
 
