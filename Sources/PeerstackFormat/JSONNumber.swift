@@ -45,11 +45,17 @@ enum JSONNumber {
   /// Appends what `String(value)` is in JavaScript, but `null` for what is not finite, as `JSON.stringify` does.
   static func append(_ value: Double, to output: inout [UInt8]) {
     guard value.isFinite else { return output.append(contentsOf: "null".utf8) }
-    if value.magnitude <= maxPlainMagnitude, let integer = Int64(exactly: value) {
-      return append(integer, to: &output)
-    }
+    if let integer = integer(value) { return append(integer, to: &output) }
     if value < 0 { output.append(UInt8(ascii: "-")) }
     appendFraction(Decimal(value.magnitude), to: &output)
+  }
+
+  /// The integer a double is, if it is one within ±2⁵³. (`Int64(exactly:)` would need the C library for mathematics,
+  /// which a program without Foundation does not link.)
+  static func integer(_ value: Double) -> Int64? {
+    guard value.magnitude <= maxPlainMagnitude else { return nil }
+    let integer = Int64(value)
+    return Double(integer) == value ? integer : nil
   }
 
   private static func append(_ value: Int64, to output: inout [UInt8]) {

@@ -33,8 +33,10 @@ public enum JSONValue: Sendable {
 
   /// The number, if it is integral and within ±(2⁵³ − 1).
   public var integer: Int64? {
-    guard case .number(let number) = self, number.magnitude <= Double(Self.maxSafeInteger) else { return nil }
-    return Int64(exactly: number)
+    guard case .number(let number) = self, let integer = JSONNumber.integer(number),
+      integer.magnitude <= Self.maxSafeInteger
+    else { return nil }
+    return integer
   }
 
   /// The truth value.
