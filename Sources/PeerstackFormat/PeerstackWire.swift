@@ -1,7 +1,7 @@
 /// The library's own wire text: JSON in which some texts and names mean something else.
 ///
-/// Nothing that arrives here is ever run: a text that the library would evaluate is an error. Registrar data does not
-/// travel this way; boxes do.
+/// Nothing that arrives here is ever run: a text that the library would evaluate is an error. Members named `__proto__`
+/// vanish, as in the library, but change no prototype. Registrar data does not travel this way; boxes do.
 public enum PeerstackWire {
   /// Values that a reading may have more than its text, by naming the same part again and again.
   public static let maxRepeatedValues = 1 << 16

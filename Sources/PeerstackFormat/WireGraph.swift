@@ -25,11 +25,14 @@ struct WireGraph {
     while let frame = frames.last {
       guard frame.next < frame.values.count else {
         frames.removeLast()
+        // As in JavaScript a container is assigned when it is complete: it may have changed what it is put into.
+        if let parent = frames.last { try assign(frame.node, to: parent, at: parent.next - 1) }
         continue
       }
-      frames[frames.count - 1].next += 1
+      let depth = frames.count
+      frames[depth - 1].next += 1
       let child = try begin(frame.values[frame.next])
-      try assign(child, to: frame)
+      if frames.count == depth { try assign(child, to: frame, at: frame.next) }
     }
     return root
   }
@@ -103,20 +106,20 @@ struct WireGraph {
     }
   }
 
-  private mutating func assign(_ child: Int, to frame: Frame) throws(PeerstackWire.Failure) {
+  private mutating func assign(_ child: Int, to frame: Frame, at place: Int) throws(PeerstackWire.Failure) {
     switch nodes[frame.node] {
     case .array(var children):
       // A second definition writes over the elements of the first, index by index.
       nodes[frame.node] = .undefined
-      if frame.next < children.count { children[frame.next] = child } else { children.append(child) }
+      if place < children.count { children[place] = child } else { children.append(child) }
       nodes[frame.node] = .array(children)
     case .object(var names, var values):
-      let name = WireText.memberName(frame.names[frame.next])
+      let name = WireText.memberName(frame.names[place])
       // As in JavaScript this sets the prototype, not a member.
       guard name != "__proto__" else { return }
       nodes[frame.node] = .undefined
-      if let place = names[name] {
-        values[place] = child
+      if let known = names[name] {
+        values[known] = child
       } else {
         names[name] = values.count
         values.append(child)

@@ -89,6 +89,7 @@ import Testing
     (#"{"a":"__FUNCTION return 1"}"#, PeerstackWire.Failure.code),
     (#"["__this_ref:r","r",{"__this_ref":"r"}]"#, .mismatchedReference),
     (#"{"__this_ref":"__duplicate_ref_obj_1","self":"__duplicate_ref_obj_1"}"#, .circular),
+    (#"{"__this_ref":"r","x":{"__this_ref":"r","y":1}}"#, .circular),
     (#"{"hasOwnProperty":0,"a":1}"#, .hasOwnProperty),
     (#"{"a":"__REGEXP /a/gg"}"#, .regularExpression),
     (#"{"__this_ref":{"toString":1}}"#, .unusableReference),
