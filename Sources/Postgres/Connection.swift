@@ -36,6 +36,8 @@ final class Connection {
   /// Set when the connection is of no use any more; it ends as soon as the stack has unwound.
   var fatalError: PostgresError?
   private(set) var isLost = false
+  /// Set when libpq could not take a statement: what has arrived is read, then the connection is closed.
+  private var isSendingBroken = false
   /// Statements without an answer.
   var inFlight = 0
 
@@ -69,7 +71,7 @@ final class Connection {
   }
 
   /// Whether statements can be sent.
-  var isUsable: Bool { !isLost && fatalError == nil }
+  var isUsable: Bool { !isLost && !isSendingBroken && fatalError == nil }
 
   /// Sends a statement; the request is completed, or handed to ``onAborted`` or ``onLost``, exactly once.
   func send(_ request: Request) {
@@ -97,7 +99,7 @@ final class Connection {
   /// connection died before: false.
   func synchronize(_ completion: ((Bool) -> Void)? = nil) {
     guard isUsable, PQpipelineSync(handle.pointer) == 1 else {
-      giveUp()
+      sendingFailed()
       completion?(false)
       return
     }
@@ -135,9 +137,21 @@ final class Connection {
   }
 
   /// Marks the connection as useless; it is closed at the end of the turn.
-  func giveUp(_ error: PostgresError? = nil) {
-    fatalError = fatalError ?? error ?? lossError()
+  func giveUp(_ error: PostgresError) {
+    fatalError = fatalError ?? error
     scheduleFlush()
+  }
+
+  private func sendingFailed() {
+    isSendingBroken = true
+    scheduleFlush()
+  }
+
+  /// Takes note of a statement that libpq did not take: it goes to ``onLost`` with the others.
+  private func noteUnsent(_ request: Request) {
+    sendingFailed()
+    expected.append(.answer(request))
+    inFlight += 1
   }
 
   private func lossError() -> PostgresError {
@@ -156,8 +170,7 @@ final class Connection {
     // In a part of the pipeline of its own: no failing neighbour can abort it, and its failure aborts nobody.
     if needsSync { synchronize() }
     guard isUsable, PQsendPrepare(handle.pointer, statement.name, statement.sql, 0, nil) == 1 else {
-      giveUp()
-      request.failByLoss(fatalError ?? lossError())
+      noteUnsent(request)
       return false
     }
     preparations[statement.name] = .sent(sql: statement.sql)
@@ -167,11 +180,7 @@ final class Connection {
   }
 
   private func post(_ request: Request, _ send: (OpaquePointer) -> Int32) {
-    guard isUsable, send(handle.pointer) == 1 else {
-      giveUp()
-      request.failByLoss(fatalError ?? lossError())
-      return
-    }
+    guard isUsable, send(handle.pointer) == 1 else { return noteUnsent(request) }
     expected.append(.answer(request))
     inFlight += 1
     needsSync = true
@@ -188,7 +197,8 @@ final class Connection {
     isFlushScheduled = false
     if isLost { return }
     if let fatalError { return close(fatalError) }
-    if needsSync { synchronize() }
+    if needsSync && !isSendingBroken { synchronize() }
+    if isSendingBroken { return readable() }
     flush()
     startWatchdog()
   }
@@ -209,7 +219,7 @@ final class Connection {
     processResults()
     deliverNotifications()
     if let fatalError { return close(fatalError) }
-    if !isAlive || handle.isBroken { return close(lossError()) }
+    if !isAlive || isSendingBroken || handle.isBroken { return close(lossError()) }
     if PQflush(handle.pointer) == 1 { watch?.requestWritable() }
   }
 

@@ -6,10 +6,11 @@ final class ConnectionKeeper: @unchecked Sendable {
   static let shortestPause: Duration = .milliseconds(50)
   /// The pause does not grow beyond this.
   static let longestPause: Duration = .seconds(3)
-  /// A connection that lived this long did well: the next attempt comes without a pause.
+  /// A connection that lived this long did well: what failed before it is forgotten.
   static let provenLife: Duration = .seconds(1)
 
   enum State {
+    case notStarted
     case stopped
     case connecting
     case ready(Connection)
@@ -18,7 +19,7 @@ final class ConnectionKeeper: @unchecked Sendable {
 
   let configuration: PostgresConfiguration
   let loop: any PostgresLoop
-  private(set) var state: State = .stopped
+  private(set) var state: State = .notStarted
   /// Why the last attempt failed; nil while all is well.
   private(set) var lastError: PostgresError?
   private var failures = 0
@@ -51,14 +52,14 @@ final class ConnectionKeeper: @unchecked Sendable {
   var isHopeful: Bool {
     switch state {
     case .connecting: !isOverdue
-    case .ready: true
+    case .notStarted, .ready: true
     case .stopped, .pausing: false
     }
   }
 
   func start() {
     precondition(loop.isCurrent)
-    guard case .stopped = state else { return }
+    guard case .notStarted = state else { return }
     connect()
   }
 
@@ -155,8 +156,9 @@ final class ConnectionKeeper: @unchecked Sendable {
 
   private func lost(_ error: PostgresError, _ requests: [Request]) {
     lastError = error
-    if ContinuousClock.now - readySince >= Self.provenLife {
-      failures = 0
+    if ContinuousClock.now - readySince >= Self.provenLife { failures = 0 }
+    if failures == 0 {
+      failures = 1
       connect()
     } else {
       pause()

@@ -105,7 +105,8 @@ public final class PostgresPool: @unchecked Sendable {
     }
     if pending >= configuration.maximumPending { return request.fail(Self.overfull) }
     if let best { return best.send(request) }
-    if keepers.contains(where: \.isHopeful) {
+    // Without any keeper the pool has not begun yet.
+    if keepers.isEmpty || keepers.contains(where: \.isHopeful) {
       waiting.append(request)
     } else {
       request.fail(absence())

@@ -163,8 +163,10 @@ import Testing
       let innocent = Process()
       innocent.executableURL = URL(fileURLWithPath: "/bin/sleep")
       innocent.arguments = ["600"]
+      innocent.standardOutput = FileHandle.nullDevice
+      innocent.standardError = FileHandle.nullDevice
       try innocent.run()
-      defer { innocent.terminate() }
+      defer { kill(innocent.processIdentifier, SIGKILL) }
       let content = "\(innocent.processIdentifier)\n\(configuration.directory)/postgres\n0\n5432\n/tmp\n\n\nready   \n"
       try content.write(toFile: file, atomically: false, encoding: .utf8)
       let connection = try cluster.start()
