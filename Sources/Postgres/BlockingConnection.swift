@@ -28,7 +28,9 @@ final class BlockingConnection {
     defer { PQclear(result) }
     try check(result)
     guard let result else { throw PostgresError(.unexpectedResult, "no memory for an answer") }
-    return try PostgresRows.copy(of: result).get()
+    let rows = try PostgresRows.copy(of: result).get()
+    if rows.isCutOff { throw PostgresError(.connectionLost, "the connection to postgres ended within an answer") }
+    return rows
   }
 
   private func check(_ result: OpaquePointer?) throws(PostgresError) {

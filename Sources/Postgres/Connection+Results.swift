@@ -37,8 +37,15 @@ extension Connection {
 
   private func process(_ result: OpaquePointer) {
     switch PQresultStatus(result) {
-    case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
+    case PGRES_EMPTY_QUERY:
       answer = PostgresRows.copy(of: result)
+    case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
+      let rows = PostgresRows.copy(of: result)
+      if case .answer = expected.first, case .success(let rows) = rows, rows.isCutOff {
+        fatalError = PostgresError(.connectionLost, "the connection to postgres ended within an answer")
+      } else {
+        answer = rows
+      }
     case PGRES_PIPELINE_SYNC:
       guard answer == nil, case .sync(let completion) = expected.popFirst() else {
         return giveUp(Self.disorder)
@@ -94,6 +101,12 @@ extension Connection {
 extension PostgresRows {
   /// More values than this in one answer is a mistake in the statement, not an answer.
   static let maximumCellCount = 1 << 26
+
+  /// Whether rows may be missing at the end.
+  ///
+  /// When a connection dies between the description of the rows and the rows, libpq 15 can give what it has as if it were
+  /// all. Only a whole answer has a command tag.
+  var isCutOff: Bool { commandTag.isEmpty }
 
   /// Copies a result once. The lengths are libpq's own; each is checked before its bytes are taken.
   static func copy(of result: OpaquePointer) -> Result<PostgresRows, PostgresError> {

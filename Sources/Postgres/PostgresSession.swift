@@ -48,6 +48,7 @@ public final class PostgresSession: @unchecked Sendable {
   /// `begin` travels with the first statement. A cancelled task runs no further statement; a commit is never dropped.
   /// - Throws: what `body` throws; ``PostgresError`` of kind ``PostgresError/Kind/outcomeUnknown`` if the connection died
   ///   during the commit, of any other kind if it is certain that nothing was committed.
+  @discardableResult
   public nonisolated(nonsending) func transaction<T>(
     isolation: TransactionIsolation = .readCommitted, isReadOnly: Bool = false,
     _ body: nonisolated(nonsending) (PostgresTransaction) async throws -> T
@@ -63,7 +64,7 @@ public final class PostgresSession: @unchecked Sendable {
       try await transaction.commitIfOpen()
       return value
     } catch {
-      await transaction.rollBackIfOpen()
+      await transaction.rollBackUnlessOver()
       throw error
     }
   }

@@ -4,7 +4,9 @@
 public final class PostgresTransaction: @unchecked Sendable {
   enum State {
     case open
-    case ended
+    /// A commit has been sent. If it fails, the server may still hold the transaction open.
+    case committing
+    case over
   }
 
   private let connection: Connection
@@ -57,15 +59,16 @@ public final class PostgresTransaction: @unchecked Sendable {
     if await isOpen() { try await commit() }
   }
 
-  /// Undoes everything; if the server does not answer properly, the connection is given up, which does the same.
-  nonisolated(nonsending) func rollBackIfOpen() async {
+  /// Undoes everything that is not committed; if the server does not answer properly, the connection is given up, which
+  /// does the same.
+  nonisolated(nonsending) func rollBackUnlessOver() async {
     await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
       onLoop {
-        guard case .open = self.state, self.connection.isUsable, let none = try? EncodedParameters([]) else {
-          self.state = .ended
+        let isOver = if case .over = self.state { true } else { false }
+        self.state = .over
+        guard !isOver, self.connection.isUsable, let none = try? EncodedParameters([]) else {
           return continuation.resume()
         }
-        self.state = .ended
         let completion = Request.Completion.callback { result in
           if case .failure(let error) = result { self.connection.giveUp(error) }
           continuation.resume()
@@ -78,11 +81,8 @@ public final class PostgresTransaction: @unchecked Sendable {
   private nonisolated(nonsending) func isOpen() async -> Bool {
     await withCheckedContinuation { continuation in
       onLoop {
-        if case .open = self.state {
-          continuation.resume(returning: true)
-        } else {
-          continuation.resume(returning: false)
-        }
+        let isOpen = if case .open = self.state { true } else { false }
+        continuation.resume(returning: isOpen)
       }
     }
   }
@@ -100,7 +100,9 @@ public final class PostgresTransaction: @unchecked Sendable {
     let finished = SendableCommands(commands: commands)
     return try await withCheckedThrowingContinuation { continuation in
       onLoop {
-        let group = AnswerGroup(count: finished.commands.count, hasCommit: isCommitting, continuation)
+        let group = AnswerGroup(count: finished.commands.count, hasCommit: isCommitting, continuation) {
+          self.state = .over
+        }
         self.send(group.requests(finished.commands), isCommitting: isCommitting)
       }
     }
@@ -119,7 +121,7 @@ public final class PostgresTransaction: @unchecked Sendable {
       for request in requests { request.fail(PostgresError(.invalidRequest, "the transaction is over")) }
       return
     }
-    if isCommitting { state = .ended }
+    if isCommitting { state = .committing }
     // Known to be dead before anything was sent: certainly not committed.
     guard connection.isUsable else {
       let error = PostgresError(.connectionLost, "the connection to postgres died during the transaction")
@@ -138,8 +140,14 @@ final class AnswerGroup {
   private let hasCommit: Bool
   private let continuation: CheckedContinuation<[PostgresRows], any Error>
 
-  init(count: Int, hasCommit: Bool, _ continuation: CheckedContinuation<[PostgresRows], any Error>) {
+  private let onCommit: () -> Void
+
+  init(
+    count: Int, hasCommit: Bool, _ continuation: CheckedContinuation<[PostgresRows], any Error>,
+    onCommit: @escaping () -> Void
+  ) {
     remaining = count
+    self.onCommit = onCommit
     self.hasCommit = hasCommit
     self.continuation = continuation
   }
@@ -167,6 +175,7 @@ final class AnswerGroup {
 
   /// A transaction in which something failed answers a commit with `ROLLBACK`, and no error.
   private func checkCommit(_ rows: PostgresRows) {
+    onCommit()
     guard rows.commandTag != "COMMIT", firstError == nil else { return }
     firstError = PostgresError(.server, "rolled back, as a statement failed earlier", sqlState: "25P02")
   }
