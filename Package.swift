@@ -23,10 +23,17 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     library("Cryptography", ["CSodium", "CArgon2"]),
     library("PeerstackFormat", ["Cryptography"]),
+    library("HTTPFormat"),
+    library("Postgres", ["CPostgres"]),
+    library("PostgresCluster"),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
+    tests("HTTPFormat"),
+    tests("Postgres", ["PostgresCluster"]),
+    tests("PostgresCluster", ["Postgres"]),
   ],
   swiftLanguageModes: [.v6]
 )

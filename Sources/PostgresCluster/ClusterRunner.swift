@@ -67,6 +67,8 @@ final class ClusterRunner: @unchecked Sendable {
     defer { useLock.unlock() }
     guard let postmaster = Postmaster.running(in: layout.cluster) else { return true }
     try shutDown(postmaster)
+    // Ours, and empty now; made again at the next start.
+    rmdir(postmaster.socketDirectory)
     return true
   }
 
