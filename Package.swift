@@ -24,16 +24,21 @@ let package = Package(
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(
+      name: "CWebSockets", pkgConfig: "libwebsockets", providers: [.apt(["libwebsockets-dev"])]),
+    .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
     library("Cryptography", ["CSodium", "CArgon2"]),
     library("PeerstackFormat", ["Cryptography"]),
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
+    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV"]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
+    tests("WebTransport", ["HTTPFormat"]),
   ],
   swiftLanguageModes: [.v6]
 )
