@@ -34,7 +34,7 @@ let package = Package(
     library("PostgresCluster"),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
-    tests("KeyRecords", ["PeerstackFormat", "Cryptography"]),
+    tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
