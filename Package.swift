@@ -12,6 +12,13 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
+func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: dependencies + [.product(name: "ArgumentParser", package: "swift-argument-parser")],
+    swiftSettings: settings)
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .testTarget(
     name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies, swiftSettings: settings)
@@ -20,6 +27,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 let package = Package(
   name: "peerstack-registrar",
   platforms: [.macOS("26.0")],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
   targets: [
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
@@ -29,12 +39,18 @@ let package = Package(
     .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
     library("Cryptography", ["CSodium", "CArgon2"]),
     library("PeerstackFormat", ["Cryptography"]),
+    library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
+    library("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+    library("RegistryAPI", ["KeyRecords", "PeerstackFormat"]),
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
     library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV"]),
+    command("registrar", ["Conformance", "Cryptography", "PeerstackFormat"]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
+    tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
+    tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),

@@ -1,109 +1,181 @@
 import Cryptography
 import PeerstackFormat
 
-/// Reads the fields of one registrar object strictly: none unknown, none missing, each of its exact type (§1.2).
-///
-/// Every failure is `invalid-field` with the JSON pointer (RFC 6901) of the field.
+/// Reads the fields of a registrar object strictly; what is wrong is `invalid-field` with the field's JSON pointer.
 struct FieldReader {
   let object: JSONObject
-  let pointer: String
+  let path: String
 
-  init(_ value: JSONValue, at pointer: String = "", allowed: Set<String>) throws(Refusal) {
-    guard let object = value.object else { throw .invalidField(pointer, "must be an object") }
+  /// The fields of a value at a JSON pointer.
+  init(_ value: JSONValue, at path: String = "") throws(Refusal) {
+    guard let object = value.object else { throw .invalidField(path) }
     self.object = object
-    self.pointer = pointer
-    for (name, _) in object.members {
-      let text = name.string ?? ""
-      guard allowed.contains(text) else {
-        throw .invalidField(at(text), "is no field of this object; take it out")
-      }
-    }
+    self.path = path
   }
 
-  func at(_ name: String) -> String {
-    let escaped = name.split(separator: "~", omittingEmptySubsequences: false).joined(separator: "~0")
-      .split(separator: "/", omittingEmptySubsequences: false).joined(separator: "~1")
-    return "\(pointer)/\(escaped)"
+  /// Refuses fields that are not named, and the absence of those that are required.
+  func check(required: [String], optional: [String] = []) throws(Refusal) {
+    for name in object.names {
+      guard let text = name.string, required.contains(text) || optional.contains(text) else {
+        throw .invalidField(pointer(name.string ?? "\u{FFFD}"))
+      }
+    }
+    for name in required where object[name] == nil { throw .invalidField(pointer(name)) }
+  }
+
+  /// RFC 6901.
+  func pointer(_ name: String) -> String {
+    var escaped = ""
+    for character in name.unicodeScalars {
+      switch character {
+      case "~": escaped += "~0"
+      case "/": escaped += "~1"
+      default: escaped.unicodeScalars.append(character)
+      }
+    }
+    return "\(path)/\(escaped)"
   }
 
   func has(_ name: String) -> Bool { object[name] != nil }
 
-  func value(_ name: String) throws(Refusal) -> JSONValue {
-    guard let value = object[name] else { throw .invalidField(at(name), "is missing") }
-    return value
-  }
+  func fail(_ name: String) -> Refusal { .invalidField(pointer(name)) }
 
-  func string(_ name: String) throws(Refusal) -> String {
-    guard let text = try value(name).string else { throw .invalidField(at(name), "must be a string") }
+  func text(_ name: String) throws(Refusal) -> String {
+    guard let text = object[name]?.string else { throw fail(name) }
     return text
   }
 
-  func exactly(_ name: String, _ expected: String) throws(Refusal) {
-    guard try string(name) == expected else { throw .invalidField(at(name), "must be \"\(expected)\"") }
+  func expect(_ name: String, _ text: String) throws(Refusal) {
+    guard try self.text(name) == text else { throw fail(name) }
   }
 
-  func integer(_ name: String, in range: ClosedRange<Int64>) throws(Refusal) -> Int64 {
-    guard let n = try value(name).integer else { throw .invalidField(at(name), "must be an integer") }
-    guard range.contains(n) else {
-      throw .invalidField(at(name), "must be from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return n
+  func integer(_ name: String, in range: ClosedRange<Int64> = 0...JSONValue.maxSafeInteger) throws(Refusal) -> Int64 {
+    guard let integer = object[name]?.integer, range.contains(integer) else { throw fail(name) }
+    return integer
   }
 
-  func time(_ name: String) throws(Refusal) -> Timestamp {
-    try integer(name, in: 0...Limits.largestInteger)
+  func integerIfPresent(_ name: String) throws(Refusal) -> Int64? {
+    has(name) ? try integer(name) : nil
   }
 
-  func optionalTime(_ name: String) throws(Refusal) -> Timestamp? {
-    has(name) ? try time(name) : nil
+  /// 1…64 Unicode scalar values (§7, §8).
+  func nonce() throws(Refusal) -> String {
+    let nonce = try text("nonce")
+    guard Limits.nonce.contains(nonce.unicodeScalars.count) else { throw fail("nonce") }
+    return nonce
   }
 
-  func array(_ name: String, count: ClosedRange<Int>) throws(Refusal) -> [JSONValue] {
-    guard let items = try value(name).array else { throw .invalidField(at(name), "must be an array") }
-    guard count.contains(items.count) else {
-      throw .invalidField(at(name), "must have \(count.lowerBound) to \(count.upperBound) items")
-    }
-    return items
+  func array(_ name: String) throws(Refusal) -> [JSONValue] {
+    guard let elements = object[name]?.array else { throw fail(name) }
+    return elements
   }
 
-  func recordHash(_ name: String) throws(Refusal) -> RecordHash {
-    guard let hash = RecordHash(hex: try string(name)) else {
-      throw .invalidField(at(name), "must be a record hash: 64 lowercase hexadecimal characters")
-    }
+  func hash(_ name: String) throws(Refusal) -> RecordHash {
+    guard let hash = RecordHash(try text(name)) else { throw fail(name) }
     return hash
   }
 
+  func appID(_ name: String = "app") throws(Refusal) -> AppID {
+    guard let app = AppID(try text(name)) else { throw fail(name) }
+    return app
+  }
+
+  func userID(_ name: String) throws(Refusal) -> UserID {
+    guard let user = UserID(try text(name)) else { throw fail(name) }
+    return user
+  }
+
   func verifyingKey(_ name: String) throws(Refusal) -> VerifyingKey {
-    try Self.verifyingKey(try value(name), at: at(name))
-  }
-
-  static func verifyingKey(_ value: JSONValue, at pointer: String) throws(Refusal) -> VerifyingKey {
-    guard let key = value.string.flatMap({ Base64.decodeCanonical($0) }).flatMap({ VerifyingKey($0) }) else {
-      throw .invalidField(pointer, "must be 32 bytes in standard padded base64")
-    }
-    guard key.isValidPoint else {
-      throw .invalidField(pointer, "is no usable Ed25519 key (not a canonical point of the prime-order subgroup)")
-    }
+    guard let value = object[name], let key = Self.verifyingKey(value) else { throw fail(name) }
     return key
   }
 
-  func boxKey(_ name: String) throws(Refusal) -> PublicBoxKey {
-    guard let key = Base64.decodeCanonical(try string(name)).flatMap({ PublicBoxKey($0) }) else {
-      throw .invalidField(at(name), "must be 32 bytes in standard padded base64")
-    }
-    guard key.isCanonicalAndNotSmallOrder else {
-      throw .invalidField(at(name), "is no usable X25519 key (not canonical, or of small order)")
-    }
+  func publicBoxKey(_ name: String) throws(Refusal) -> PublicBoxKey {
+    guard let text = object[name]?.string, let bytes = Base64.decodeCanonical(text), let key = PublicBoxKey(bytes),
+      key.isCanonicalAndNotSmallOrder
+    else { throw fail(name) }
     return key
   }
 
-  func signature(_ name: String) throws(Refusal) -> Signature {
-    guard let signature = Base64.decodeCanonical(try string(name)).flatMap({ Signature($0) }) else {
-      throw .invalidField(at(name), "must be 64 bytes in standard padded base64")
-    }
-    guard signature.isCanonical else {
-      throw .invalidField(at(name), "is no canonical Ed25519 signature (S or R out of range, or R of small order)")
-    }
+  func signature(_ name: String = "signature") throws(Refusal) -> Signature {
+    guard let text = object[name]?.string, let bytes = Base64.decodeCanonical(text), let signature = Signature(bytes),
+      signature.hasCanonicalForm
+    else { throw fail(name) }
     return signature
+  }
+
+  /// Keys in order, none twice; `name` is at fault when there are too many or one comes twice.
+  func keys(_ name: String) throws(Refusal) -> [VerifyingKey] {
+    let elements = try array(name)
+    guard Limits.tierKeys.contains(elements.count) else { throw fail(name) }
+    var keys: [VerifyingKey] = []
+    for (index, element) in elements.enumerated() {
+      guard let key = Self.verifyingKey(element) else { throw .invalidField("\(pointer(name))/\(index)") }
+      keys.append(key)
+    }
+    guard Set(keys).count == keys.count else { throw fail(name) }
+    return keys
+  }
+
+  /// A canonical point of the prime-order subgroup in canonical base64 (§1.2).
+  static func verifyingKey(_ value: JSONValue) -> VerifyingKey? {
+    guard let text = value.string, let bytes = Base64.decodeCanonical(text), let key = VerifyingKey(bytes),
+      key.isValidPoint
+    else { return nil }
+    return key
+  }
+}
+
+extension FieldReader {
+  /// An authority (§4).
+  func authority(_ name: String = "authority") throws(Refusal) -> Authority {
+    let elements = try array(name)
+    guard Limits.tiers.contains(elements.count) else { throw fail(name) }
+    var tiers: [Tier] = []
+    for (rank, element) in elements.enumerated() {
+      let fields = try FieldReader(element, at: "\(pointer(name))/\(rank)")
+      let tier = try fields.tier()
+      if case .registrar = tier, rank != elements.count - 1 { throw .invalidField(fields.path) }
+      tiers.append(tier)
+    }
+    guard let authority = Authority(tiers: tiers) else { throw fail(name) }
+    guard CanonicalJSON.bytes(of: .array(elements)).count <= Limits.authorityBytes else { throw fail(name) }
+    return authority
+  }
+
+  private func tier() throws(Refusal) -> Tier {
+    guard has("role") else {
+      try check(required: ["name", "keys", "threshold", "delay"])
+      let name = try text("name")
+      guard Limits.tierName.contains(name.utf8.count), name.utf8.allSatisfy(Self.isNameByte) else { throw fail("name") }
+      let keys = try keys("keys")
+      return .keys(
+        name: name, keys: keys, threshold: Int(try integer("threshold", in: 1...Int64(keys.count))),
+        delay: try integer("delay", in: Limits.tierDelay))
+    }
+    switch try text("role") {
+    case "signer":
+      try check(required: ["role"])
+      return .signer
+    case "registrar":
+      try check(required: ["role", "delay"])
+      return .registrar(delay: try integer("delay", in: Limits.registrarDelay))
+    default: throw fail("role")
+    }
+  }
+
+  private static func isNameByte(_ byte: UInt8) -> Bool {
+    AppID.isAlphanumeric(byte) || byte == UInt8(ascii: "-")
+  }
+
+  /// Admins (§7).
+  func admins() throws(Refusal) -> Admins {
+    guard let value = object["admins"] else { throw fail("admins") }
+    let fields = try FieldReader(value, at: pointer("admins"))
+    try fields.check(required: ["keys", "threshold"])
+    let keys = try fields.keys("keys")
+    let threshold = try fields.integer("threshold", in: 1...Int64(keys.count))
+    guard let admins = Admins(keys: keys, threshold: Int(threshold)) else { throw fail("admins") }
+    return admins
   }
 }

@@ -1,82 +1,89 @@
 public import Cryptography
+import PeerstackFormat
 
-/// The name of an app, the scope of everything a registrar keeps (protocol §2.1).
+/// The name of an app (protocol §2.1).
 public struct AppID: Hashable, Sendable, CustomStringConvertible {
-  /// 1 to 63 ASCII characters: lowercase letters, digits, `.` and `-`; the first and last a letter or digit.
+  /// Lower-case letters, digits, dots and dashes.
   public let text: String
 
-  /// Nil unless `text` has the form of §2.1.
-  public init?(_ text: String) {
-    let bytes = Array(text.utf8)
-    guard (1...63).contains(bytes.count), let first = bytes.first, let last = bytes.last,
-      first.isLowercaseAlphanumeric, last.isLowercaseAlphanumeric,
-      bytes.allSatisfy({ $0.isLowercaseAlphanumeric || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") })
+  /// Nil for what is no app id.
+  public init?(_ text: some StringProtocol) {
+    let characters = Array(text.utf8)
+    guard Limits.appID.contains(characters.count), let first = characters.first, let last = characters.last,
+      Self.isAlphanumeric(first), Self.isAlphanumeric(last),
+      characters.allSatisfy({ Self.isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") })
     else { return nil }
-    self.text = text
+    self.text = String(text)
   }
 
+  /// The id itself.
   public var description: String { text }
+
+  static func isAlphanumeric(_ byte: UInt8) -> Bool {
+    byte &- UInt8(ascii: "0") < 10 || byte &- UInt8(ascii: "a") < 26
+  }
 }
 
-/// A peerstack user id without suffix (protocol §2.2).
+/// A peerstack user id without suffix, in lower case (protocol §2.2).
 public struct UserID: Hashable, Sendable, Comparable, CustomStringConvertible {
-  /// 25 lowercase base-36 characters, or 32 lowercase hexadecimal ones (the old form).
+  /// Characters of an id of today's kind: ten of time, fifteen that are random or bound.
+  public static let count = 25
+  /// Characters of an id of the old kind, which is hexadecimal.
+  public static let oldCount = 32
+  /// Characters at the end of a bound id that prove its first record (§2.3).
+  public static let boundCount = 15
+
+  /// The id.
   public let text: String
 
-  static let length = 25
-  static let oldLength = 32
-  static let timeLength = 10
-
-  /// Nil unless `text` has one of the two forms of §2.2.
-  public init?(_ text: String) {
-    let bytes = text.utf8
-    switch bytes.count {
-    case Self.length: guard bytes.allSatisfy(\.isLowercaseAlphanumeric) else { return nil }
-    case Self.oldLength: guard bytes.allSatisfy(\.isLowercaseHexadecimal) else { return nil }
+  /// Nil for what is no user id.
+  public init?(_ text: some StringProtocol) {
+    let characters = text.utf8
+    switch characters.count {
+    case Self.count: guard characters.allSatisfy(AppID.isAlphanumeric) else { return nil }
+    case Self.oldCount:
+      guard characters.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 || $0 &- UInt8(ascii: "a") < 6 }) else { return nil }
     default: return nil
     }
-    self.text = text
+    self.text = String(text)
   }
 
-  /// The time in the first ten characters, in milliseconds; nil for the old hexadecimal form.
-  public var creationTime: Timestamp? {
-    guard text.utf8.count == Self.length else { return nil }
-    // Ten base-36 digits are below 36¹⁰ < 2⁵², so this cannot overflow.
-    return text.utf8.prefix(Self.timeLength).reduce(0) { $0 * 36 + Timestamp($1.base36Digit) }
+  /// The time of creation; nil for an id of the old kind, which has none.
+  public var created: Milliseconds? {
+    guard text.utf8.count == Self.count else { return nil }
+    return Milliseconds(text.prefix(PeerstackID.timeCount), radix: 36)
   }
 
-  public static func < (a: UserID, b: UserID) -> Bool { a.text < b.text }
+  /// The id itself.
   public var description: String { text }
+
+  /// The order of the characters.
+  public static func < (left: UserID, right: UserID) -> Bool { left.text < right.text }
 }
 
-/// SHA-256 over the canonical JSON of a whole record, `signature` included (protocol §1.3).
+/// SHA-256 of the canonical JSON of a whole record, `signature` included (protocol §1.3).
 public struct RecordHash: Hashable, Sendable, CustomStringConvertible {
-  /// The 32 bytes of the digest.
-  public let bytes: Bytes32
+  /// Characters of the text.
+  public static let textCount = 64
 
-  /// Wraps a digest that was computed elsewhere.
-  public init(bytes: Bytes32) { self.bytes = bytes }
+  /// The 32 bytes.
+  public let bytes32: Bytes32
 
-  /// Nil unless `hex` is 64 lowercase hexadecimal characters.
-  public init?(hex: String) {
-    guard hex.utf8.count == 64, hex.utf8.allSatisfy(\.isLowercaseHexadecimal),
-      let bytes = Hex.decode(hex).flatMap({ Bytes32($0) })
-    else { return nil }
-    self.bytes = bytes
+  /// Wraps a hash.
+  public init(_ bytes: Bytes32) { bytes32 = bytes }
+
+  /// The hash of canonical bytes.
+  public init(of canonical: [UInt8]) { bytes32 = SHA256.hash(canonical) }
+
+  /// Nil unless the text is 64 lower-case hex characters.
+  public init?(_ text: String) {
+    guard text.utf8.count == Self.textCount, let bytes = Hex.decode(text), let hash = Bytes32(bytes) else { return nil }
+    bytes32 = hash
   }
 
-  /// 64 lowercase hexadecimal characters.
-  public var hex: String { Hex.encode(bytes.bytes) }
+  /// 64 lower-case hex characters.
+  public var hex: String { bytes32.hex }
+
+  /// 64 lower-case hex characters.
   public var description: String { hex }
-}
-
-extension UInt8 {
-  var isLowercaseAlphanumeric: Bool {
-    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self)
-  }
-  var isLowercaseHexadecimal: Bool {
-    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(self)
-  }
-  /// The value of a lowercase base-36 digit.
-  var base36Digit: UInt8 { self <= UInt8(ascii: "9") ? self - UInt8(ascii: "0") : self - UInt8(ascii: "a") + 10 }
 }

@@ -1,55 +1,23 @@
 public import PeerstackFormat
 
-/// Why a registrar or a client refuses something: the stable codes of protocol §5.
-public enum RefusalCode: String, Sendable, CaseIterable {
-  case malformed
-  case tooLarge = "too-large"
-  case invalidField = "invalid-field"
-  case badSignature = "bad-signature"
-  case clockSkew = "clock-skew"
-  case idInFuture = "id-in-future"
-  case idNotBound = "id-not-bound"
-  case boundaryRefused = "boundary-refused"
-  case admissionRefused = "admission-refused"
-  case notAuthorised = "not-authorised"
-  case tierProtected = "tier-protected"
-  case unknownUser = "unknown-user"
-  case unknownRecord = "unknown-record"
-  case idTaken = "id-taken"
-  case staleHead = "stale-head"
-  case pendingExists = "pending-exists"
-  case keyReused = "key-reused"
-  case contested
-  case retired
-  case rateLimited = "rate-limited"
-}
-
-/// A refusal: a code for programs, facts for programs and people, a sentence for people.
+/// Why something was refused: a code, and the facts of the rule (docs/spec/protocol.md, "Codes and statuses").
 ///
-/// It never carries a signature or a whole record.
+/// A value, not a failure of the system. It is thrown only inside this module, where it spares every reader a ladder of
+/// results.
 public struct Refusal: Error, Hashable, Sendable {
   /// The stable code.
-  public let code: RefusalCode
-  /// One sentence a person can act on, lower case.
-  public let detail: String
-  /// The facts of the rule, named as in protocol §5.
+  public let code: ProblemCode
+  /// What the protocol promises beside the code, and more where it helps.
   public let facts: JSONObject
 
-  init(_ code: RefusalCode, _ detail: String, _ facts: [(JSONString, JSONValue)] = []) {
+  /// A code with its facts.
+  public init(_ code: ProblemCode, _ facts: JSONObject = [:]) {
     self.code = code
-    self.detail = detail
-    self.facts = JSONObject(facts)
+    self.facts = facts
   }
 
-  static func invalidField(_ pointer: String, _ why: String) -> Refusal {
-    let place = pointer.isEmpty ? "the value" : pointer
-    return Refusal(.invalidField, "\(place) \(why)", [("pointer", .string(JSONString(pointer)))])
+  /// `invalid-field` at a JSON pointer.
+  public static func invalidField(_ pointer: String) -> Refusal {
+    Refusal(.invalidField, ["pointer": .text(pointer)])
   }
-}
-
-extension JSONValue {
-  static func integer(_ n: some BinaryInteger) -> JSONValue { .number(Double(n)) }
-  static func text(_ s: String) -> JSONValue { .string(JSONString(s)) }
-  static func time(_ t: Timestamp?) -> JSONValue { t.map { .integer($0) } ?? .null }
-  static func hash(_ h: RecordHash) -> JSONValue { .text(h.hex) }
 }

@@ -1,0 +1,57 @@
+import Glibc
+
+/// Small files and standard output, whole.
+enum TextFile {
+  private static let largest = 1 << 30
+
+  static func read(_ path: String) throws -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw CommandFailure("cannot open \(path): \(Self.lastError)") }
+    defer { close(descriptor) }
+    var text: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = Glibc.read(descriptor, &buffer, buffer.count)
+      if count == 0 { return text }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw CommandFailure("cannot read \(path): \(Self.lastError)")
+      }
+      text.append(contentsOf: buffer[..<count])
+      guard text.count <= largest else { throw CommandFailure("\(path) is larger than 1 GiB") }
+    }
+  }
+
+  /// Writes a new file with mode 0600, and to the disk.
+  static func create(_ path: String, _ text: [UInt8]) throws {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw CommandFailure("cannot make \(path): \(Self.lastError)") }
+    defer { close(descriptor) }
+    guard write(text, to: descriptor), fsync(descriptor) == 0 else {
+      throw CommandFailure("cannot write \(path): \(Self.lastError)")
+    }
+  }
+
+  /// One line on standard output. When nobody reads it any more, the program ends as others do.
+  static func print(_ line: [UInt8]) {
+    if !write(line + [UInt8(ascii: "\n")], to: STDOUT_FILENO) { exit(EXIT_FAILURE) }
+  }
+
+  private static func write(_ text: [UInt8], to descriptor: Int32) -> Bool {
+    var rest = text[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 && errno != EINTR { return false }
+      rest = rest.dropFirst(max(0, count))
+    }
+    return true
+  }
+
+  private static var lastError: String { strerror(errno).map { String(cString: $0) } ?? "error \(errno)" }
+}
+
+/// Why a command did not do what it was asked: a sentence for people that says what to do.
+struct CommandFailure: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,52 @@
+import Conformance
+import Foundation
+import KeyRecords
+import PeerstackFormat
+import Testing
+
+/// Tests/Vectors/key-histories through the rules, compared with what an independent model made of them.
+struct HistoryTests {
+  static let cases: [JSONObject] = {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    guard let data = try? Data(contentsOf: folder.appending(path: "Vectors/key-histories/histories.json")),
+      let file = try? JSONValue.parseLenient([UInt8](data))
+    else { return [] }
+    return (file.object?["cases"]?.array ?? []).compactMap(\.object)
+  }()
+
+  @Test func allCasesAreThere() {
+    #expect(Self.cases.count >= 72)
+  }
+
+  @Test(arguments: cases.map { $0["name"]?.string ?? "?" })
+  func history(name: String) throws {
+    let expected = try #require(Self.cases.first { $0["name"]?.string == name })
+    var history = try HistoryCase(.object(withoutExpectations(expected)))
+    let result = try #require(history.run().object)
+    let outcomes = try #require(result["steps"]?.array)
+    let steps = try #require(expected["steps"]?.array)
+    try #require(outcomes.count == steps.count)
+    for (number, (step, outcome)) in zip(steps.compactMap(\.object), outcomes.compactMap(\.object)).enumerated() {
+      #expect(outcome["outcome"] == step["expect"], "step \(number)")
+      #expect(outcome["entry"] == step["entry"], "step \(number)")
+      if let index = step["index"] { #expect(outcome["index"] == index, "step \(number)") }
+      for (name, value) in step["facts"]?.object?.members ?? [] {
+        #expect(outcome["facts"]?.object?[name] == value, "step \(number): \(name)")
+      }
+    }
+    #expect(result["state"] == expected["final"]?.object?["state"])
+    let verdicts = (expected["objects"]?.array ?? []).map { $0.object?["verdict"] ?? .null }
+    #expect(result["objects"]?.array == verdicts)
+  }
+
+  /// The case with the expected values taken out, so that nothing can be read from them.
+  private func withoutExpectations(_ fields: JSONObject) -> JSONObject {
+    let steps = (fields["steps"]?.array ?? []).map { step in
+      JSONValue.object(step.object?.omitting(["expect", "entry", "index", "facts"]) ?? [:])
+    }
+    let objects = (fields["objects"]?.array ?? []).map { JSONValue.object($0.object?.omitting(["verdict"]) ?? [:]) }
+    let final = fields["final"]?.object?.omitting(["state"]) ?? [:]
+    return fields.setting("steps", to: .array(steps)).setting("objects", to: .array(objects))
+      .setting("final", to: .object(final))
+  }
+}
