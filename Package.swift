@@ -37,6 +37,7 @@ let package = Package(
     .systemLibrary(
       name: "CWebSockets", pkgConfig: "libwebsockets", providers: [.apt(["libwebsockets-dev"])]),
     .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     library("Cryptography", ["CSodium", "CArgon2"]),
     library("PeerstackFormat", ["Cryptography"]),
     library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
@@ -45,7 +46,7 @@ let package = Package(
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
-    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV"]),
+    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV", "COpenSSL"]),
     command("registrar", ["Conformance", "Cryptography", "PeerstackFormat"]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
