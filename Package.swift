@@ -55,7 +55,7 @@ let package = Package(
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
-    tests("WebTransport", ["HTTPFormat"]),
+    tests("WebTransport", ["HTTPFormat", "COpenSSL"]),
   ],
   swiftLanguageModes: [.v6]
 )

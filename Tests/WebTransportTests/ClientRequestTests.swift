@@ -6,14 +6,14 @@ import Testing
 
 /// Runs `body` with a client of a server that follows `script`.
 func withClient<Value: Sendable>(
-  _ configuration: WebClientConfiguration = WebClientConfiguration(),
+  _ configuration: WebClientConfiguration = WebClientConfiguration(), tls: ClientTestTLS? = nil,
   _ script: @escaping @Sendable (ClientTestConnection) -> Void,
   _ body: (WebClient, WebOrigin, ClientTestServer) async throws -> Value
 ) async throws -> Value {
-  let server = try ClientTestServer(script)
+  let server = try ClientTestServer(tls: tls, script)
   let loop = try EventLoop.start(name: "client")
   let client = WebClient(on: loop, configuration: configuration)
-  let origin = try #require(WebOrigin(isSecure: false, host: "127.0.0.1", port: server.port))
+  let origin = try #require(WebOrigin(isSecure: tls != nil, host: "127.0.0.1", port: server.port))
   let outcome: Result<Value, any Error>
   do {
     outcome = .success(try await body(client, origin, server))
@@ -180,7 +180,9 @@ struct ClientRequestTests {
 
   @Test("What cannot be sent is refused before anything is sent")
   func invalidRequests() async throws {
-    try await withClient { $0.waitForEnd() } _: { client, origin, server in
+    try await withClient {
+      $0.waitForEnd()
+    } _: { client, origin, server in
       for target in ["", "a", "/a b", "/a\r\nX: y", "/é", "/a#b"] {
         let error = await failure { () throws(WebClientError) in
           try await client.response(to: WebRequest(.get, origin, target: target))

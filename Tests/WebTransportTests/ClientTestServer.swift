@@ -1,3 +1,4 @@
+import COpenSSL
 import Glibc
 import Synchronization
 
@@ -8,6 +9,7 @@ final class ClientTestServer: Sendable {
   let port: UInt16
   private let listener: Int32
   private let state = Mutex(State())
+  private let tls: ClientTestTLS?
   private let script: @Sendable (ClientTestConnection) -> Void
 
   private struct State {
@@ -17,9 +19,10 @@ final class ClientTestServer: Sendable {
   }
 
   /// Runs `script` for each connection; the connection is closed when it returns.
-  init(_ script: @escaping @Sendable (ClientTestConnection) -> Void) throws {
+  init(tls: ClientTestTLS? = nil, _ script: @escaping @Sendable (ClientTestConnection) -> Void) throws {
     // Writing to a client that has gone is part of the tests.
     signal(SIGPIPE, SIG_IGN)
+    self.tls = tls
     self.script = script
     listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_in()
@@ -68,7 +71,7 @@ final class ClientTestServer: Sendable {
         continue
       }
       startThread { [self] in
-        script(ClientTestConnection(descriptor, number: number))
+        if let connection = ClientTestConnection(descriptor, number: number, tls: tls) { script(connection) }
         state.withLock { state in
           state.open.remove(descriptor)
           close(descriptor)
@@ -87,19 +90,37 @@ final class ClientTestConnection: @unchecked Sendable {
   /// 1 for the first connection of the server.
   let number: Int
   private var buffer: [UInt8] = []
+  private var session: OpaquePointer?
 
-  init(_ descriptor: Int32, number: Int) {
+  /// Nil when the client does not agree on TLS.
+  init?(_ descriptor: Int32, number: Int, tls: ClientTestTLS?) {
     self.descriptor = descriptor
     self.number = number
+    if let tls {
+      session = SSL_new(tls.context)
+      SSL_set_fd(session, descriptor)
+      guard SSL_accept(session) == 1 else { return nil }
+    }
     var isOn: Int32 = 1
     setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
   }
+
+  deinit { if let session { SSL_free(session) } }
+
+  /// The name that the client has asked for under TLS.
+  var serverName: String? {
+    SSL_get_servername(session, TLSEXT_NAMETYPE_host_name).map { String(cString: $0) }
+  }
+
+  /// Ends TLS in order. Without this, its end is that of a connection that somebody has cut.
+  func sayGoodbye() { SSL_shutdown(session) }
 
   /// More bytes; false at the end.
   @discardableResult
   private func fill() -> Bool {
     var bytes = [UInt8](repeating: 0, count: 65_536)
-    let count = recv(descriptor, &bytes, bytes.count, 0)
+    let count =
+      session == nil ? recv(descriptor, &bytes, bytes.count, 0) : Int(SSL_read(session, &bytes, Int32(bytes.count)))
     guard count > 0 else { return false }
     buffer.append(contentsOf: bytes[..<count])
     return true
@@ -137,8 +158,12 @@ final class ClientTestConnection: @unchecked Sendable {
   func send(_ bytes: [UInt8]) -> Bool {
     var start = 0
     while start < bytes.count {
-      let count = bytes.withUnsafeBytes {
-        Glibc.send(descriptor, $0.baseAddress.map { $0 + start }, bytes.count - start, Int32(MSG_NOSIGNAL))
+      let count = bytes.withUnsafeBytes { all in
+        let left = UnsafeRawBufferPointer(rebasing: all[start...])
+        guard let session else {
+          return Glibc.send(descriptor, left.baseAddress, left.count, Int32(MSG_NOSIGNAL))
+        }
+        return Int(SSL_write(session, left.baseAddress, Int32(left.count)))
       }
       guard count > 0 else { return false }
       start += count
@@ -154,6 +179,24 @@ final class ClientTestConnection: @unchecked Sendable {
     var linger = linger(l_onoff: 1, l_linger: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
   }
+}
+
+/// The certificate and key of a server.
+///
+/// `@unchecked Sendable`: OpenSSL locks what the sessions of a context share.
+final class ClientTestTLS: @unchecked Sendable {
+  let context: OpaquePointer
+
+  /// With `<name>.pem` and `<name>.key` of a folder.
+  init(_ folder: String, _ name: String) throws {
+    guard let context = SSL_CTX_new(TLS_server_method()),
+      SSL_CTX_use_certificate_chain_file(context, "\(folder)/\(name).pem") == 1,
+      SSL_CTX_use_PrivateKey_file(context, "\(folder)/\(name).key", SSL_FILETYPE_PEM) == 1
+    else { throw TransportError("load the certificate \(name)") }
+    self.context = context
+  }
+
+  deinit { SSL_CTX_free(context) }
 }
 
 extension String {
