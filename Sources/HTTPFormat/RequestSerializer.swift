@@ -35,6 +35,21 @@ public enum RequestSerializer {
     return output
   }
 
+  /// The opening handshake of a WebSocket, without subprotocols and extensions (RFC 6455 §4.1).
+  ///
+  /// - Parameters:
+  ///   - target: As `isValidTarget` allows.
+  ///   - host: As `isValidHost` allows.
+  ///   - fields: Everything else.
+  ///   - key: Base64 of 16 random bytes.
+  public static func webSocketHandshake(target: String, host: String, fields: HTTPFields, key: String) -> [UInt8] {
+    var output = Array("GET \(target) HTTP/1.1\r\nHost: \(host)\r\n".utf8)
+    output.append(contentsOf: fields.bytes)
+    output.append(contentsOf: "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n".utf8)
+    output.append(contentsOf: "Sec-WebSocket-Key: \(key)\r\n\r\n".utf8)
+    return output
+  }
+
   /// More than the method, the version and the names of the fields written here take.
   private static let headRoom = 96
 }

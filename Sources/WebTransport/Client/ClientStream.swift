@@ -29,7 +29,7 @@ final class ClientStream {
   private let host: String
   private var addresses: ArraySlice<SocketAddress>
   private let tls: TLSContext?
-  private weak var owner: (any ClientStreamOwner)?
+  weak var owner: (any ClientStreamOwner)?
 
   private var phase = Phase.idle
   private var descriptor: Int32 = -1

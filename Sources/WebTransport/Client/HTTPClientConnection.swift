@@ -5,13 +5,12 @@ import HTTPFormat
 /// Requests are not pipelined: an answer that goes wrong would take all those behind it along, and a slow one hold them up.
 final class HTTPClientConnection: ClientStreamOwner {
   private let pool: OriginPool
+  private var attempt: ConnectAttempt?
   private var stream: ClientStream?
   private var exchange: HTTPExchange?
   private var reader = ResponseReader()
   private var hasAnswerBegun = false
-  /// Ends the attempt to connect, or the idle time; nil during an exchange and after the end.
-  private var timer: EventLoop.Timer?
-  private var isOpen = false
+  private var idleTimer: EventLoop.Timer?
   /// Whether it was idle before: then the server may have ended it meanwhile.
   private var isKept = false
   /// Index in the pool's list; -1 outside.
@@ -21,50 +20,25 @@ final class HTTPClientConnection: ClientStreamOwner {
     self.pool = pool
   }
 
-  // MARK: - Connecting
+  // MARK: - Beginning and end
 
-  /// Looks the name up and connects; the pool hears of the result.
+  /// Connects; the pool hears of the result.
   func open() {
-    let timeout = pool.configuration.connectTimeout
-    timer = pool.loop.schedule(after: timeout) { [weak self] in
-      guard let self else { return }
-      fail(WebClientError(.timedOut, "no connection to \(pool.origin) within \(timeout)"))
-    }
-    pool.lookup.addresses(of: pool.origin) { [weak self] outcome in
-      guard let self, timer != nil else { return }
-      do throws(WebClientError) {
-        try connect(outcome.get())
-      } catch {
-        // Later, so that the pool has taken this connection in before it loses it.
-        pool.loop.atEndOfTurn { [weak self] in self?.fail(error) }
+    let attempt = ConnectAttempt(pool.engine, pool.origin)
+    self.attempt = attempt
+    attempt.start { [self] outcome in
+      self.attempt = nil
+      switch outcome {
+      case .success(let stream):
+        self.stream = stream
+        stream.owner = self
+        pool.connectionReady(self)
+      case .failure(let error): pool.connectionFailed(self, error)
       }
     }
   }
 
-  private func connect(_ addresses: [SocketAddress]) throws(WebClientError) {
-    let allowed = addresses.filter { pool.configuration.addresses.allows($0) }
-    guard !allowed.isEmpty else {
-      let refused = addresses.map(\.text).joined(separator: ", ")
-      throw WebClientError(.addressRefused, "\(pool.origin.host) has no address on the open Internet: \(refused)")
-    }
-    let tls = pool.origin.isSecure ? try pool.tlsContext() : nil
-    let stream = ClientStream(pool.loop, host: pool.origin.host, addresses: allowed, tls: tls, owner: self)
-    self.stream = stream
-    stream.start()
-  }
-
-  private func fail(_ error: WebClientError) {
-    guard timer != nil, !isOpen else { return }
-    close()
-    pool.connectionFailed(self, error)
-  }
-
-  func streamOpened() {
-    isOpen = true
-    timer?.cancel()
-    timer = nil
-    pool.connectionReady(self)
-  }
+  func streamOpened() {}
 
   /// Ends the connection, and its exchange with an error.
   func close(_ error: WebClientError) {
@@ -75,8 +49,10 @@ final class HTTPClientConnection: ClientStreamOwner {
 
   /// Ends the connection without a word to anyone.
   private func close() {
-    timer?.cancel()
-    timer = nil
+    attempt?.cancel()
+    attempt = nil
+    idleTimer?.cancel()
+    idleTimer = nil
     stream?.close()
     stream = nil
     exchange = nil
@@ -88,8 +64,8 @@ final class HTTPClientConnection: ClientStreamOwner {
   var isUsable: Bool { stream.map { !$0.hasNews } ?? false }
 
   func begin(_ exchange: HTTPExchange) {
-    timer?.cancel()
-    timer = nil
+    idleTimer?.cancel()
+    idleTimer = nil
     self.exchange = exchange
     exchange.place = .connection(self)
     hasAnswerBegun = false
@@ -106,7 +82,7 @@ final class HTTPClientConnection: ClientStreamOwner {
   /// Waits for its next use, not for ever.
   func rest() {
     isKept = true
-    timer = pool.loop.schedule(after: pool.configuration.idleTimeout) { [weak self] in self?.abandon() }
+    idleTimer = pool.loop.schedule(after: pool.configuration.idleTimeout) { [weak self] in self?.abandon() }
   }
 
   func streamReceived(_ bytes: UnsafeBufferPointer<UInt8>) {
@@ -121,7 +97,6 @@ final class HTTPClientConnection: ClientStreamOwner {
   }
 
   func streamEnded(_ error: WebClientError?) {
-    guard isOpen else { return fail(error ?? .unexpectedEnd(pool.origin)) }
     guard let exchange else { return abandon() }
     if !hasAnswerBegun, isKept, exchange.isRepeatable, !exchange.wasRepeated {
       exchange.wasRepeated = true

@@ -16,9 +16,6 @@ final class OriginPool {
 
   var loop: EventLoop { engine.loop }
   var configuration: WebClientConfiguration { engine.configuration }
-  var lookup: NameLookup { engine.lookup }
-
-  func tlsContext() throws(WebClientError) -> TLSContext { try engine.tlsContext() }
 
   /// Nothing is left of it.
   var isEmpty: Bool { connections.isEmpty && waiting.isEmpty }

@@ -5,8 +5,7 @@ import Synchronization
 /// Redirects are not followed, nothing is compressed or cached, no cookies are kept and no proxy is used. Certificates and
 /// host names are always checked.
 public final class WebClient: Sendable {
-  private let engine: WebClientEngine
-  private let isClosed = Mutex(false)
+  let engine: WebClientEngine
 
   /// A client whose connections live on `loop`, which must run until the client was closed.
   public init(on loop: EventLoop, configuration: WebClientConfiguration = WebClientConfiguration()) {
@@ -25,7 +24,7 @@ public final class WebClient: Sendable {
     let engine = engine
     let outcome = await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: CheckedContinuation<HTTPExchange.Outcome, Never>) in
-        execute { isClosed in
+        engine.perform { isClosed in
           guard !isClosed else {
             return continuation.resume(returning: .failure(.clientClosed))
           }
@@ -38,30 +37,9 @@ public final class WebClient: Sendable {
     return try outcome.get()
   }
 
-  /// Runs `work` on the loop, or here when the client is closed: then the loop may have ended.
-  private func execute(_ work: @escaping @Sendable (_ isClosed: Bool) -> Void) {
-    let isDone = isClosed.withLock { isClosed in
-      // Under the lock, so that it comes to the loop before `close` does.
-      if !isClosed { engine.loop.execute { work(false) } }
-      return isClosed
-    }
-    if isDone { work(true) }
-  }
-
-  /// Ends all requests, which fail as `closed`, and all connections.
+  /// Ends all requests and WebSockets, which fail as `closed`, and all connections.
   public func close() async {
-    let engine = engine
-    let isFirst = isClosed.withLock { isClosed in
-      defer { isClosed = true }
-      return !isClosed
-    }
-    guard isFirst else { return }
-    await withCheckedContinuation { continuation in
-      engine.loop.execute {
-        engine.close(.clientClosed)
-        continuation.resume()
-      }
-    }
+    await engine.close()
   }
 }
 
@@ -71,12 +49,14 @@ extension WebClientError {
 
 /// What a client is on its loop.
 ///
-/// `@unchecked Sendable`: everything that changes belongs to the loop's thread.
+/// `@unchecked Sendable`: `isClosed` is behind a lock; everything else that changes belongs to the loop's thread.
 final class WebClientEngine: @unchecked Sendable {
+  private let isClosed = Mutex(false)
   let loop: EventLoop
   let configuration: WebClientConfiguration
   let lookup: NameLookup
   private var pools: [WebOrigin: OriginPool] = [:]
+  private var webSockets: [ObjectIdentifier: WebSocketLink] = [:]
   private var tls: TLSContext?
 
   init(_ loop: EventLoop, _ configuration: WebClientConfiguration) {
@@ -108,8 +88,35 @@ final class WebClientEngine: @unchecked Sendable {
     }
   }
 
-  func close(_ error: WebClientError) {
-    for pool in pools.values { pool.close(error) }
-    pools = [:]
+  /// Keeps a WebSocket until `remove`.
+  func insert(_ link: WebSocketLink) { webSockets[ObjectIdentifier(link)] = link }
+
+  func remove(_ link: WebSocketLink) { webSockets[ObjectIdentifier(link)] = nil }
+
+  /// Runs `work` on the loop, or here when the client is closed: then the loop may have ended.
+  func perform(_ work: @escaping @Sendable (_ isClosed: Bool) -> Void) {
+    let isDone = isClosed.withLock { isClosed in
+      // Under the lock, so that it comes to the loop before the end of `close` does.
+      if !isClosed { loop.execute { work(false) } }
+      return isClosed
+    }
+    if isDone { work(true) }
+  }
+
+  func close() async {
+    let isFirst = isClosed.withLock { isClosed in
+      defer { isClosed = true }
+      return !isClosed
+    }
+    guard isFirst else { return }
+    await withCheckedContinuation { continuation in
+      loop.execute { [self] in
+        for pool in pools.values { pool.close(.clientClosed) }
+        pools = [:]
+        for link in webSockets.values { link.end(.clientClosed) }
+        webSockets = [:]
+        continuation.resume()
+      }
+    }
   }
 }
