@@ -90,6 +90,7 @@ extension EventLoop {
       throw TransportError(
         "make a libwebsockets context", reason: "is its libuv plugin (libwebsockets-evlib-uv) installed?")
     }
+    wakeDescriptor = handles.findWakeDescriptor()
     watchHost = try makeHost("watch", protocols: WatchProtocol.list)
   }
 
@@ -124,24 +125,29 @@ extension EventLoop {
     timers.removeAll()
     writableRequests.removeAll()
     endOfTurn.removeAll()
-    destroyContext()
+    let isWhole = destroyContext()
     let left = mail.withLock { mail in
       mail.phase = .ended
       defer { mail.errands = [] }
       return errands + mail.errands
     }
     errands = []
-    handles.close()
-    destroyContext()
-    handles.destroy()
+    handles.close(waitingForOthers: isWhole)
+    if isWhole {
+      // On a loop that is not its own, libwebsockets destroys in two steps, with a run of the loop in between.
+      if let context = context.pointee { LibraryStart.exclusively { lws_context_destroy(context) } }
+      handles.destroy()
+    }
     for case .job(let job) in left { globalConcurrentExecutor.enqueue(job) }
   }
 
-  /// On a loop that is not its own, libwebsockets destroys in two steps, with a run of the loop in between. It writes nil
-  /// to `context` when it has done the last.
-  private func destroyContext() {
-    guard let context = context.pointee else { return }
-    LibraryStart.exclusively { lws_context_destroy(context) }
+  /// The first step of the end of the context. False when the second must not be taken.
+  private func destroyContext() -> Bool {
+    guard let context = context.pointee else { return true }
+    return LibraryStart.exclusively {
+      lws_context_destroy(context)
+      return wakeDescriptor.map(handles.protect) ?? true
+    }
   }
 }
 

@@ -42,8 +42,13 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
   let handles: LoopHandles
   /// Where libwebsockets keeps the pointer to its context; nil without one.
   let context = UnsafeMutablePointer<OpaquePointer?>.allocate(capacity: 1)
+  var wakeDescriptor: LoopHandles.WakeDescriptor?
   /// The vhost of descriptors that are watched.
   var watchHost: OpaquePointer?
+  /// The vhost of WebSockets that clients have opened; nil before the first server.
+  var webSocketHost: OpaquePointer?
+  /// The connection that is being handed to libwebsockets, which asks for it in a callback.
+  var webSocketInHandover: WebSocketConnection?
   var descriptorLimit: Int32 = 0
   var errands: [Errand] = []
   var endOfTurn: [() -> Void] = []
@@ -83,7 +88,7 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
     let code = pthread_create(&thread, nil, loopThread, argument.toOpaque())
     guard code == 0 else {
       argument.release()
-      loop.handles.close()
+      loop.handles.close(waitingForOthers: true)
       loop.handles.destroy()
       throw TransportError("start the thread \(name)", code: code)
     }

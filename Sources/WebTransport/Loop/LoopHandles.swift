@@ -1,4 +1,5 @@
 import CUV
+import Glibc
 
 /// The libuv loop and our own handles on it.
 ///
@@ -49,18 +50,57 @@ final class LoopHandles {
 
   func stop() { uv_stop(loop) }
 
-  /// Closes our handles, and runs until everything that others have on the loop is closed as well.
-  func close() {
+  /// Closes our handles. With `waitingForOthers`, runs until everything that others have on the loop is closed as well.
+  func close(waitingForOthers: Bool) {
     close(async)
     close(prepare)
     close(timer)
-    while uv_run(loop, UV_RUN_DEFAULT) != 0 {}
+    if waitingForOthers {
+      while uv_run(loop, UV_RUN_DEFAULT) != 0 {}
+    } else {
+      uv_run(loop, UV_RUN_NOWAIT)
+    }
   }
 
   /// Frees everything, after `close`.
   func destroy() {
     uv_loop_close(loop)
     free()
+  }
+
+  // MARK: - The descriptor that libwebsockets closes twice
+
+  /// libwebsockets closes the descriptor by which it wakes itself when its context is destroyed, and again when libuv has
+  /// let go of the handle. In between, another thread may have been given the same number.
+  struct WakeDescriptor {
+    fileprivate let handle: UnsafeMutablePointer<uv_handle_t>
+    fileprivate let number: Int32
+  }
+
+  /// Finds it: right after a context was made, its handle is the only one that polls.
+  func findWakeDescriptor() -> WakeDescriptor? {
+    var found: UnsafeMutablePointer<uv_handle_t>?
+    withUnsafeMutablePointer(to: &found) { result in
+      uv_walk(
+        loop,
+        { handle, result in
+          guard let handle, handle.pointee.type == UV_POLL else { return }
+          result?.assumingMemoryBound(to: UnsafeMutablePointer<uv_handle_t>?.self).pointee = handle
+        }, result)
+    }
+    var number: Int32 = -1
+    guard let found, uv_fileno(found, &number) == 0 else { return nil }
+    return WakeDescriptor(handle: found, number: number)
+  }
+
+  /// Called between the two: takes the number back, so that the second close hits nobody. False when another thread has
+  /// it already: then the second close is called off, and the context must be left as it is.
+  func protect(_ wake: WakeDescriptor) -> Bool {
+    let taken = fcntl(uv_backend_fd(loop), F_DUPFD_CLOEXEC, wake.number)
+    if taken == wake.number { return true }
+    if taken >= 0 { Glibc.close(taken) }
+    wake.handle.pointee.close_cb = { _ in }
+    return false
   }
 
   private func close<Handle>(_ handle: UnsafeMutablePointer<Handle>) {
