@@ -29,11 +29,13 @@ let package = Package(
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
+    library("Keystore", ["Cryptography", "PeerstackFormat"]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
+    tests("Keystore", ["Cryptography", "PeerstackFormat"]),
   ],
   swiftLanguageModes: [.v6]
 )
