@@ -36,7 +36,7 @@ public struct KeystoreFile: Sendable {
     let keystore = try read(id: id, app: app).unlock(with: credential)
     guard keystore.slotToStrengthen(for: credential, to: target, bounds: bounds) != nil else { return keystore }
     do {
-      return try openSession(with: credential, id: id, app: app, strengtheningTo: target).keystore
+      return try openSession(with: credential, id: keystore.id, app: app, strengtheningTo: target).keystore
     } catch {
       return keystore
     }
@@ -44,7 +44,8 @@ public struct KeystoreFile: Sendable {
 
   /// Opens the keystore to change it, and keeps others from doing so for as long as the session lives.
   ///
-  /// Waits at most `wait` for another session. A slot with weaker parameters than `target` is made anew with it.
+  /// Waits at most `wait` for another session. A slot with weaker parameters than `target` is made anew with it, if that
+  /// is possible.
   public func openSession(
     with credential: Credential, id: String? = nil, app: String? = nil, wait: Duration = .zero,
     strengtheningTo target: Argon2idParameters? = .standard
@@ -59,7 +60,8 @@ public struct KeystoreFile: Sendable {
     let keystore = try sealed.unlock(with: credential)
     let session = KeystoreSession(folder: folder, lock: lock, keystore: keystore, bytes: bytes, bounds: bounds)
     if let slot = keystore.slotToStrengthen(for: credential, to: target, bounds: bounds) {
-      try session.replaceSlot(slot)
+      // Too little memory for it, or no place on the disk, is no reason to lock the owner out.
+      try? session.replaceSlot(slot)
     }
     return session
   }

@@ -155,4 +155,32 @@ import Testing
       )
     }
   }
+
+  /// The limits of docs/keystore-format.md are those of the code.
+  @Test func documentedLimits() throws {
+    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    let file = open("/\(root)/docs/keystore-format.md", O_RDONLY)
+    try #require(file >= 0)
+    defer { close(file) }
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    let count = read(file, &buffer, buffer.count)
+    let text = String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
+    func documented(_ number: Int) -> String {
+      number < 1_000
+        ? "\(number)" : documented(number / 1_000) + "," + "\(number % 1_000 + 1_000)".dropFirst()
+    }
+    let bounds = Argon2idBounds.standard
+    let phrases = [
+      "at most \(documented(KeystoreLimits.fileBytes)) bytes", "nested at most \(KeystoreLimits.nesting) deep",
+      "1…\(KeystoreLimits.slots) slots", "1…\(KeystoreLimits.slotNameLength) characters",
+      "at most \(KeystoreLimits.apps) of `{\"app\"", "at most \(KeystoreLimits.registrars) addresses",
+      "at most \(KeystoreLimits.registrarBytes) bytes", "at most \(KeystoreLimits.paperKeys) public keys",
+      "at most \(documented(KeystoreLimits.keys)) of", "at most \(KeystoreLimits.changes) changes",
+      "1…\(documented(KeystoreLimits.recordBytes)) bytes", "\(KeystoreLimits.saltBytes) are written",
+      "beyond \(bounds.maximumMemoryKiB >> 20) GiB, \(Argon2id.maximumPasses) passes, \(Argon2id.maximumLanes) lanes",
+      "\(bounds.maximumWorkKiB >> 20) GiB of memory times passes", "below \(bounds.minimumMemoryKiB >> 10) MiB",
+      "1…\(documented(Argon2id.maximumPasswordCount)) bytes", "version \(KeystoreLimits.version)",
+    ]
+    for phrase in phrases { #expect(text.contains(phrase), "\(phrase)") }
+  }
 }
