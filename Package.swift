@@ -43,6 +43,7 @@ let package = Package(
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
     command("registrar", ["Conformance", "Cryptography", "PeerstackFormat"]),
+    library("Keystore", ["Cryptography", "PeerstackFormat"]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
@@ -50,6 +51,7 @@ let package = Package(
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
+    tests("Keystore", ["Cryptography", "PeerstackFormat"]),
   ],
   swiftLanguageModes: [.v6]
 )
