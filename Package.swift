@@ -34,6 +34,9 @@ let package = Package(
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(
+      name: "CWebSockets", pkgConfig: "libwebsockets", providers: [.apt(["libwebsockets-dev"])]),
+    .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
     library("Cryptography", ["CSodium", "CArgon2"]),
     library("PeerstackFormat", ["Cryptography"]),
     library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
@@ -44,6 +47,7 @@ let package = Package(
     library("PostgresCluster"),
     command("registrar", ["Conformance", "Cryptography", "PeerstackFormat"]),
     library("Keystore", ["Cryptography", "PeerstackFormat"]),
+    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV"]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
@@ -52,6 +56,7 @@ let package = Package(
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
     tests("Keystore", ["Cryptography", "PeerstackFormat"]),
+    tests("WebTransport", ["HTTPFormat"]),
   ],
   swiftLanguageModes: [.v6]
 )
