@@ -46,8 +46,9 @@ let package = Package(
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
-    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV", "COpenSSL"]),
     command("registrar", ["Conformance", "Cryptography", "PeerstackFormat"]),
+    library("Keystore", ["Cryptography", "PeerstackFormat"]),
+    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV", "COpenSSL"]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
@@ -55,6 +56,7 @@ let package = Package(
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
+    tests("Keystore", ["Cryptography", "PeerstackFormat"]),
     tests("WebTransport", ["HTTPFormat", "COpenSSL"]),
   ],
   swiftLanguageModes: [.v6]

@@ -42,7 +42,7 @@ struct ConnectAttempt: Sendable {
 
   /// What comes before `dbname` gives way to what `conninfo` (passed as `dbname`) says; what comes after does not.
   private var parameters: [(String, String)] {
-    [
+    var parameters = [
       ("fallback_application_name", configuration.applicationName),
       ("keepalives", "1"), ("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3"),
       ("tcp_user_timeout", "30000"),
@@ -50,6 +50,8 @@ struct ConnectAttempt: Sendable {
       ("dbname", configuration.conninfo),
       ("client_encoding", "UTF8"),
     ]
+    if let password = configuration.password { parameters.append(("password", password)) }
+    return parameters
   }
 
   private func startConnecting() -> OpaquePointer? {

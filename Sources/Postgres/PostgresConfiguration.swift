@@ -17,6 +17,8 @@ public struct PostgresConfiguration: Sendable {
 
   /// The database as libpq takes it: `postgresql://…` or `key=value …`. May hold a password: never log it.
   public let conninfo: String
+  /// The password, where it is not part of `conninfo` but comes from a file; it wins over one that is. Never logged.
+  public var password: String?
   /// The role to take after connecting (`SET ROLE`); nil to stay what `conninfo` names.
   public var role: String?
   /// What the server shows as the application, unless `conninfo` says.

@@ -12,10 +12,10 @@ final class TestDatabase: Sendable {
   let cluster: PrivateCluster
   let connection: ClusterConnection
 
-  init(supervised: Bool = true) throws {
+  init(supervised: Bool = true, settings: [(name: String, value: String)] = []) throws {
     directory = "/tmp/postgres-tests-\(UUID().uuidString.prefix(8))"
     var configuration = ClusterConfiguration(directory: directory)
-    configuration.settings = [("fsync", "off"), ("shared_buffers", "32MB")]
+    configuration.settings = [("fsync", "off"), ("shared_buffers", "32MB")] + settings
     cluster = PrivateCluster(configuration)
     connection = try cluster.start(supervised: supervised)
     Self.started.withLock { $0.append(self) }
