@@ -49,6 +49,7 @@ let package = Package(
     command("registrar", ["Conformance", "Cryptography", "PeerstackFormat"]),
     library("Keystore", ["Cryptography", "PeerstackFormat"]),
     library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV", "COpenSSL"]),
+    library("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
@@ -58,6 +59,7 @@ let package = Package(
     tests("PostgresCluster", ["Postgres"]),
     tests("Keystore", ["Cryptography", "PeerstackFormat"]),
     tests("WebTransport", ["HTTPFormat", "COpenSSL"]),
+    tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
   ],
   swiftLanguageModes: [.v6]
 )
