@@ -20,6 +20,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 let package = Package(
   name: "peerstack-registrar",
   platforms: [.macOS("26.0")],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
   targets: [
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
@@ -29,6 +32,15 @@ let package = Package(
     library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
     library("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     library("RegistryAPI", ["KeyRecords", "PeerstackFormat"]),
+    library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
+    library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    .executableTarget(
+      name: "peerkey",
+      dependencies: [
+        "BatchVerifier", "PeerstackFormat", "Cryptography",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
@@ -36,6 +48,9 @@ let package = Package(
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography"]),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+    tests("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    .testTarget(
+      name: "PeerkeyTests", dependencies: ["peerkey", "PeerstackFormat", "Cryptography"], swiftSettings: settings),
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
