@@ -34,6 +34,7 @@ let package = Package(
     library("RegistryAPI", ["KeyRecords", "PeerstackFormat"]),
     library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
     library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
     .executableTarget(
       name: "peerkey",
       dependencies: [
@@ -48,7 +49,7 @@ let package = Package(
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography"]),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
-    tests("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
     .testTarget(
       name: "PeerkeyTests", dependencies: ["peerkey", "PeerstackFormat", "Cryptography"], swiftSettings: settings),
     tests("HTTPFormat"),
