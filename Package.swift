@@ -43,6 +43,16 @@ let package = Package(
     library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
     library("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     library("RegistryAPI", ["KeyRecords", "PeerstackFormat"]),
+    library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
+    library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    .executableTarget(
+      name: "peerkey",
+      dependencies: [
+        "BatchVerifier", "PeerstackFormat", "Cryptography",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
@@ -54,6 +64,9 @@ let package = Package(
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+    tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    .testTarget(
+      name: "PeerkeyTests", dependencies: ["peerkey", "PeerstackFormat", "Cryptography"], swiftSettings: settings),
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
