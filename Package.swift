@@ -24,6 +24,9 @@ let package = Package(
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(
+      name: "CWebSockets", pkgConfig: "libwebsockets", providers: [.apt(["libwebsockets-dev"])]),
+    .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
     library("Cryptography", ["CSodium", "CArgon2"]),
     library("PeerstackFormat", ["Cryptography"]),
     library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
@@ -32,6 +35,7 @@ let package = Package(
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
+    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV"]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography"]),
@@ -39,6 +43,7 @@ let package = Package(
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
+    tests("WebTransport", ["HTTPFormat"]),
   ],
   swiftLanguageModes: [.v6]
 )
