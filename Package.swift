@@ -20,6 +20,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 let package = Package(
   name: "peerstack-registrar",
   platforms: [.macOS("26.0")],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2")
+  ],
   targets: [
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
@@ -32,6 +35,15 @@ let package = Package(
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
+    .target(
+      name: "Migrations", path: "Migrations", exclude: ["README.md"], resources: [.embedInCode("sql")],
+      swiftSettings: settings),
+    library(
+      "Registry",
+      [
+        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "Migrations",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography"]),
