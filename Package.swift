@@ -20,6 +20,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 let package = Package(
   name: "peerstack-registrar",
   platforms: [.macOS("26.0")],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+  ],
   targets: [
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
@@ -36,6 +40,22 @@ let package = Package(
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
     library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV"]),
+    .target(
+      name: "Migrations", path: "Migrations", exclude: ["README.md"], resources: [.embedInCode("sql")],
+      swiftSettings: settings),
+    library(
+      "Registry",
+      [
+        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "Migrations",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(
+      name: "RegistryServer",
+      dependencies: [
+        "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
+        "Postgres", .product(name: "Logging", package: "swift-log"),
+        .product(name: "CoreMetrics", package: "swift-metrics"),
+      ], resources: [.embedInCode("openapi.json")], swiftSettings: settings),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography"]),
@@ -44,6 +64,13 @@ let package = Package(
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
     tests("WebTransport", ["HTTPFormat"]),
+    tests(
+      "RegistryServer",
+      [
+        "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
+        "Postgres", "PostgresCluster", .product(name: "Logging", package: "swift-log"),
+        .product(name: "CoreMetrics", package: "swift-metrics"),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )
