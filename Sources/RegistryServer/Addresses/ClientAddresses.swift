@@ -9,9 +9,9 @@ struct ClientAddresses: Sendable {
   /// of `X-Forwarded-For` that is no named proxy. What stands further left was written by the client, or by somebody
   /// nobody vouches for.
   ///
-  /// Nil when the connection has no address.
-  func client(of head: RequestHead, peer: String) -> IPAddress? {
-    guard let peer = IPAddress(peer) else { return nil }
+  /// Connections without an address count as one client.
+  func client(of head: RequestHead, peer: String) -> IPAddress {
+    guard let peer = IPAddress(peer) else { return .unspecified }
     guard !proxies.isEmpty, isProxy(peer), let list = head.value(of: "x-forwarded-for") else { return peer }
     var nearest = peer
     for element in list.split(separator: ",", omittingEmptySubsequences: false).reversed() {

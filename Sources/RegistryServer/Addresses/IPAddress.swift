@@ -5,6 +5,9 @@ public struct IPAddress: Hashable, Sendable, CustomStringConvertible {
   /// Network order: 4 or 16 bytes.
   let bytes: [UInt8]
 
+  /// `::`, which no client has.
+  static let unspecified = IPAddress(bytes: [UInt8](repeating: 0, count: 16))
+
   /// Reads the usual spellings; nil for names, ports, zones and anything else.
   public init?(_ text: some StringProtocol) {
     let text = String(text)
@@ -57,11 +60,15 @@ public struct AddressRange: Hashable, Sendable, CustomStringConvertible {
       prefixBits = bits
     }
     base = address
-    guard Self.bits(of: address, from: prefixBits).allSatisfy({ !$0 }) else { return nil }
+    guard Self.isZero(address, from: prefixBits) else { return nil }
   }
 
-  private static func bits(of address: IPAddress, from start: Int) -> [Bool] {
-    (start..<address.bytes.count * 8).map { address.bytes[$0 / 8] >> (7 - $0 % 8) & 1 == 1 }
+  private static func isZero(_ address: IPAddress, from start: Int) -> Bool {
+    for (index, byte) in address.bytes.enumerated() {
+      let covered = min(max(start - index * 8, 0), 8)
+      if UInt16(byte) << UInt16(covered) & 0xFF != 0 { return false }
+    }
+    return true
   }
 
   /// Whether the address is in the network.

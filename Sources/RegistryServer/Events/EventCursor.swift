@@ -32,18 +32,18 @@ struct EventCursor: Sendable, Equatable {
   /// The cursor to read the next page by; nil from the beginning.
   var after: Int64? { next == 0 ? nil : next - 1 }
 
-  /// Takes the indexes of a page that was read by ``after``; returns those to send. Entries up to `published` have been
-  /// published by now: once a page reaches that far, the consumer is live.
-  mutating func takePage(_ indexes: some Sequence<Int64>, published: Int64) -> [Int64] {
-    guard phase == .catchingUp else { return [] }
-    var sent: [Int64] = []
-    // A page without gaps from `next` on; what is not, is not taken, and read again.
-    for index in indexes where index == next {
-      sent.append(index)
-      next += 1
-    }
+  /// Takes an entry of a page that was read by ``after``, just before it is sent; false if it is not the next one.
+  /// Entries up to `published` have been published by now: with the last of them the consumer is live.
+  mutating func read(_ index: Int64, published: Int64) -> Bool {
+    guard phase == .catchingUp, index == next else { return false }
+    next += 1
+    goLiveIfComplete(published: published)
+    return true
+  }
+
+  /// Follows what is published, if nothing that was published is missing.
+  mutating func goLiveIfComplete(published: Int64) {
     if next > published { phase = .live }
-    return sent
   }
 
   /// Decides about an entry that is published.

@@ -41,7 +41,7 @@ extension RegistryHandler {
     let registry: JSONValue = [
       "type": "KeyRegistry", "id": .text("\(app.id):key-registry"), "group": .text(app.id.text),
       "modified": .integer(modified),
-      "url": .text("\(publicURL.text)/apps/\(app.id)/keys/{ownerId}/{?keyId}"), "trustOrder": 1,
+      "url": .text("\(location.publicURL)/apps/\(app.id)/keys/{ownerId}/{?keyId}"), "trustOrder": 1,
     ]
     let host: JSONValue = [
       "type": "PeerHost", "id": .text("\(app.id):peer-host"), "group": .text(app.id.text),

@@ -1,4 +1,5 @@
 import HTTPFormat
+import KeyRecords
 import Registry
 import RegistryAPI
 import WebTransport

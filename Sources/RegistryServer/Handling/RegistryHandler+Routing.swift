@@ -1,3 +1,4 @@
+import Cryptography
 import HTTPFormat
 import KeyRecords
 import Registry
@@ -72,7 +73,7 @@ struct StaticDocument: Sendable {
   private let tag: [UInt8]
 
   init(mediaType: String, body: [UInt8]) {
-    tag = EntityTags.tag(of: body)
+    tag = EntityTags.tag(of: SHA256.hash(body))
     response = HTTPResponse(
       status: 200, fields: AnswerFields.with(mediaType, cache: "no-cache").tagged(tag), body: body)
   }

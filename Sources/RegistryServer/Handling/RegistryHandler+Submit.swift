@@ -1,5 +1,6 @@
 import HTTPFormat
 import KeyRecords
+import Logging
 import PeerstackFormat
 import Registry
 import RegistryAPI

@@ -1,6 +1,7 @@
 import HTTPFormat
 import KeyRecords
 import Logging
+import PeerstackFormat
 import Registry
 import RegistryAPI
 import WebTransport
@@ -15,7 +16,7 @@ final class RegistryHandler: WebHandler {
   let metrics: ServerMetrics
   let events: EventHub
   let document: StaticDocument
-  let publicURL: PublicURL
+  let location: ServerLocation
   let logger: Logger
 
   init(_ parts: HandlerParts) {
@@ -26,7 +27,7 @@ final class RegistryHandler: WebHandler {
     metrics = parts.metrics
     events = parts.events
     document = StaticDocument(mediaType: "application/json", body: OpenAPIDocument.bytes)
-    publicURL = parts.publicURL
+    location = parts.location
     logger = parts.logger
   }
 
@@ -108,7 +109,7 @@ struct HandlerParts {
   let trustedProxies: [AddressRange]
   let metrics: ServerMetrics
   let events: EventHub
-  let publicURL: PublicURL
+  let location: ServerLocation
   let logger: Logger
 }
 

@@ -1,6 +1,8 @@
 import CoreMetrics
 import KeyRecords
+import Registry
 import Synchronization
+import WebTransport
 
 /// What the server counts.
 final class ServerMetrics: Sendable {
@@ -18,10 +20,10 @@ final class ServerMetrics: Sendable {
 
   /// Where everything is registered and rendered.
   let backend: PrometheusMetrics
-  let openConnections: Meter
-  let openWebSockets: Meter
-  let isDatabaseUp: Meter
-  let isClockHeld: Meter
+  private let openConnections: Meter
+  private let openWebSockets: Meter
+  private let server = Mutex<WebServer?>(nil)
+  /// Entries given to the event feed.
   let sentEvents: Counter
   private let instruments = Mutex(Instruments())
 
@@ -30,8 +32,6 @@ final class ServerMetrics: Sendable {
     for (name, help) in Self.helps { backend.describe(name, help) }
     openConnections = Meter(label: "registrar_http_connections", factory: backend)
     openWebSockets = Meter(label: "registrar_websockets", factory: backend)
-    isDatabaseUp = Meter(label: "registrar_database_up", factory: backend)
-    isClockHeld = Meter(label: "registrar_clock_held", factory: backend)
     sentEvents = Counter(label: "registrar_events_published_total", factory: backend)
   }
 
@@ -43,9 +43,20 @@ final class ServerMetrics: Sendable {
     ("registrar_refusals_total", "Problems that were answered, by code."),
     ("registrar_event_closes_total", "WebSockets that the registrar closed, by reason."),
     ("registrar_events_published_total", "Entries given to the event feed."),
-    ("registrar_database_up", "Whether the database answers."),
-    ("registrar_clock_held", "Whether the clock runs behind the newest entry, so that its time is used instead."),
   ]
+
+  /// Names the server whose connections are counted.
+  func attach(_ server: WebServer) {
+    self.server.withLock { $0 = server }
+  }
+
+  /// Everything that is measured, as Prometheus reads it.
+  func text(with registry: RegistryMetrics) -> [UInt8] {
+    let server = server.withLock { $0 }
+    openConnections.set(server?.openConnections ?? 0)
+    openWebSockets.set(server?.openWebSockets ?? 0)
+    return backend.text() + RegistryExposition.text(registry)
+  }
 
   /// Counts an answered request. A nil endpoint stands for paths that do not exist, and for what is no request.
   func answered(_ endpoint: Endpoint?, status: Int, after duration: Duration) {

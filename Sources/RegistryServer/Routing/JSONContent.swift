@@ -1,4 +1,5 @@
 import HTTPFormat
+import KeyRecords
 import RegistryAPI
 
 /// Whether a body is the JSON that it must be, as far as the head says (protocol §8).
