@@ -20,6 +20,15 @@ public struct AppSnapshot: Sendable {
 
   /// The canonical JSON of the policy in force.
   public var policyText: [UInt8] { policy.canonical }
+
+  /// The JSON text of the app (protocol §8, `GET /apps/{app}`).
+  public var text: [UInt8] {
+    var text = Array("{\"app\":\"\(app)\",\"policy\":".utf8)
+    text += policyText
+    text += ",\"index\":\(index),\"users\":\(users),\"time\":\(time)".utf8
+    text += ",\"publicKey\":\"\(Base64.encode(registrarKey.bytes32))\"}".utf8
+    return text
+  }
 }
 
 /// Up to where answers are complete (protocol §8, `asOf`).

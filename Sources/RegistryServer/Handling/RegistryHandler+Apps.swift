@@ -22,12 +22,7 @@ extension RegistryHandler {
 
   /// `GET /apps/{app}`.
   func appAnswer(_ app: RegistryApp, for head: RequestHead) throws -> HTTPResponse {
-    let snapshot = try app.snapshot()
-    var text = Array("{\"app\":\"\(snapshot.app)\",\"policy\":".utf8)
-    text += snapshot.policyText
-    text += ",\"index\":\(snapshot.index),\"users\":\(snapshot.users),\"time\":\(snapshot.time)".utf8
-    text += ",\"publicKey\":\"\(Base64.encode(snapshot.registrarKey.bytes32))\"}".utf8
-    return .hashed(head, body: text)
+    .hashed(head, body: try app.snapshot().text)
   }
 
   /// `GET …/policies`.
