@@ -70,6 +70,11 @@ let package = Package(
         "Postgres", .product(name: "Logging", package: "swift-log"),
         .product(name: "CoreMetrics", package: "swift-metrics"),
       ], resources: [.embedInCode("openapi.json")], swiftSettings: settings),
+    library("RegistryTestKit", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+    .testTarget(
+      name: "RegistrarTests",
+      dependencies: ["registrar", "RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat"],
+      swiftSettings: settings),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
