@@ -49,8 +49,17 @@ let package = Package(
     tests("KeyRecords", ["PeerstackFormat", "Cryptography"]),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     tests("HTTPFormat"),
-    tests("Postgres", ["PostgresCluster"]),
+    .target(
+      name: "PostgresTestSupport", dependencies: ["Postgres", "PostgresCluster"], path: "Tests/PostgresTestSupport",
+      swiftSettings: settings),
+    tests("Postgres", ["PostgresCluster", "PostgresTestSupport"]),
     tests("PostgresCluster", ["Postgres"]),
+    tests(
+      "Registry",
+      [
+        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "PostgresTestSupport", "Migrations",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )
