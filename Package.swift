@@ -80,7 +80,10 @@ let package = Package(
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     tests("HTTPFormat"),
-    tests("Postgres", ["PostgresCluster"]),
+    .target(
+      name: "PostgresTestSupport", dependencies: ["Postgres", "PostgresCluster"], path: "Tests/PostgresTestSupport",
+      swiftSettings: settings),
+    tests("Postgres", ["PostgresCluster", "PostgresTestSupport"]),
     tests("PostgresCluster", ["Postgres"]),
     tests("WebTransport", ["HTTPFormat"]),
     tests(
@@ -89,6 +92,12 @@ let package = Package(
         "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
         "Postgres", "PostgresCluster", .product(name: "Logging", package: "swift-log"),
         .product(name: "CoreMetrics", package: "swift-metrics"),
+      ]),
+    tests(
+      "Registry",
+      [
+        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "PostgresTestSupport", "Migrations",
+        .product(name: "Logging", package: "swift-log"),
       ]),
   ],
   swiftLanguageModes: [.v6]
