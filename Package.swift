@@ -75,6 +75,7 @@ let package = Package(
       name: "RegistrarTests",
       dependencies: ["registrar", "RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat"],
       swiftSettings: settings),
+    library("Keystore", ["Cryptography", "PeerstackFormat"]),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
@@ -85,6 +86,7 @@ let package = Package(
       swiftSettings: settings),
     tests("Postgres", ["PostgresCluster", "PostgresTestSupport"]),
     tests("PostgresCluster", ["Postgres"]),
+    tests("Keystore", ["Cryptography", "PeerstackFormat"]),
     tests("WebTransport", ["HTTPFormat"]),
     tests(
       "RegistryServer",

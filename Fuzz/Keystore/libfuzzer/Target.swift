@@ -1,0 +1,74 @@
+import Cryptography
+import PeerstackFormat
+
+@testable import Keystore
+
+/// The entry point of libFuzzer (see ../README.md). It is called with each input; what must hold for every input is
+/// checked with `precondition`, so that breaking it ends the process like a memory fault would.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzerTestOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+  checkFile(bytes)
+  checkContents(bytes)
+  checkTexts(bytes)
+  return 0
+}
+
+private let bounds = Argon2idBounds(minimumMemoryKiB: 8, maximumMemoryKiB: 64, maximumWorkKiB: 64)
+private let password = Credential.password(SecretBytes(copying: Array("password".utf8)))
+
+/// The file as it is, and with a checksum that fits, so that what is behind the checksum is reached too.
+private func checkFile(_ bytes: [UInt8]) {
+  check(bytes)
+  guard let object = (try? JSONValue.parseLenient(bytes))?.object?.omitting(["checksum"]) else { return }
+  let checksum = SHA256.hash(CanonicalJSON.bytes(of: .object(object))).hex
+  check(CanonicalJSON.bytes(of: .object(object.setting("checksum", to: .text(checksum)))))
+}
+
+private func check(_ bytes: [UInt8]) {
+  do throws(KeystoreError) {
+    let sealed = try SealedKeystore(parsing: bytes, bounds: bounds)
+    precondition(sealed.slots.allSatisfy { $0.parameters.memoryKiB <= bounds.maximumMemoryKiB })
+    let again = try SealedKeystore(parsing: sealed.bytes, bounds: bounds)
+    precondition(again == sealed, "what is written is not what was read")
+    _ = try sealed.unlock(with: password)
+    preconditionFailure("nobody sealed this")
+  } catch {
+    precondition(!error.description.utf8.contains { $0 < 0x20 }, "an error repeats what is in the file")
+  }
+}
+
+/// What comes out of the seal is only trusted to be somebody's who knows the password.
+private func checkContents(_ bytes: [UInt8]) {
+  guard var header = try? Header(id: "0mc2q6zx7calicealicealice") else { preconditionFailure("a good id") }
+  if let app = try? Header.App(app: "chat.example", registrars: []) { header.apps = [app] }
+  guard let contents = try? Contents(SecretBytes(copying: bytes), header: header) else { return }
+  guard let again = try? Contents(contents.plaintext, header: header) else {
+    preconditionFailure("what is written cannot be read")
+  }
+  precondition(again.keys == contents.keys && again.changes == contents.changes && again.apps == contents.apps)
+  precondition(again.seeds == contents.seeds && again.claim == contents.claim)
+  for key in contents.keys {
+    precondition(contents.signingKey(for: key.publicKey).map { $0.verifyingKey == key.publicKey } ?? true)
+  }
+}
+
+private func checkTexts(_ bytes: [UInt8]) {
+  let text = SecretBytes(copying: bytes)
+  if let key = try? PaperKey(text: text) {
+    precondition((try? PaperKey(text: key.text))?.verifyingKey == key.verifyingKey)
+  }
+  if let code = try? RecoveryCode(text: text) {
+    precondition((try? RecoveryCode(text: code.text))?.secret == code.secret)
+  }
+  if let hash = try? PasswordHash(parsing: String(decoding: bytes, as: UTF8.self)) {
+    precondition(Array(hash.text.utf8) == bytes)
+  }
+  if let identity = try? PlainIdentity(parsing: text) {
+    precondition((try? PlainIdentity(parsing: identity.text))?.key.verifyingKey == identity.key.verifyingKey)
+  }
+  if bytes.count == 32 {
+    let code = GroupedText.text(of: text, kind: .paperKey)
+    precondition((try? GroupedText.secret(of: code, kind: .paperKey)) == text)
+  }
+}
