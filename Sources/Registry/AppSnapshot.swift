@@ -35,6 +35,8 @@ public struct AsOf: Sendable, Hashable {
 public struct ResolvedUsers: Sendable {
   /// Up to where the answer is complete.
   public let asOf: AsOf
-  /// The users that have an entry; the others are unknown.
+  /// The users that have an entry; the others are unknown, but for ``unread``.
   public let users: [UserID: UserSnapshot]
+  /// Users that were not looked at, because the entries of the others take enough bytes already.
+  public let unread: [UserID]
 }

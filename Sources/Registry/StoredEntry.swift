@@ -1,5 +1,6 @@
+import Cryptography
 public import KeyRecords
-import PeerstackFormat
+import Postgres
 
 /// An entry as it is stored: its bytes are ready to be sent (protocol §8, "Entry").
 public struct StoredEntry: Sendable {
@@ -31,35 +32,45 @@ public struct StoredEntry: Sendable {
 
   /// An entry that has been judged.
   init(_ entry: Entry) {
-    self.init(
-      index: entry.index, accepted: entry.accepted, effective: entry.effective, rank: entry.rank,
-      subject: entry.content.subject, hash: entry.content.hash, record: entry.content.canonical)
+    index = entry.index
+    accepted = entry.accepted
+    effective = entry.effective
+    rank = entry.rank
+    subject = entry.content.subject
+    hash = entry.content.hash
+    record = entry.content.canonical
   }
 
-  init(
-    index: Int64, accepted: Milliseconds, effective: Milliseconds?, rank: Int?, subject: UserID?, hash: RecordHash,
-    record: [UInt8]
-  ) {
-    self.index = index
-    self.accepted = accepted
-    self.effective = effective
-    self.rank = rank
-    self.subject = subject
-    self.hash = hash
-    self.record = record
+  /// Columns of a row, in the order of ``Statements/entryColumns``.
+  init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
+    index = try row.int64(column)
+    accepted = try row.int64(column + 1)
+    effective = try row.optionalInt64(column + 2)
+    rank = try row.optionalInt64(column + 3).map { Int(clamping: $0) }
+    if let text = try row.optionalText(column + 4) {
+      guard let user = UserID(text) else { throw PostgresError(.unexpectedResult, "a subject is no user id") }
+      subject = user
+    } else {
+      subject = nil
+    }
+    guard let hash = Bytes32(try row.bytes(column + 5)) else {
+      throw PostgresError(.unexpectedResult, "a record hash has not 32 bytes")
+    }
+    self.hash = RecordHash(hash)
+    record = try row.bytes(column + 6)
   }
-}
 
-extension StoredEntry {
   /// The entry with its record read; nil if the record is not one, which says that the database was tampered with.
   func opened(app: AppID) -> Entry? {
-    guard case .success(let content) = Submission.reopen(record, app: app), content.subject == subject else { return nil }
+    guard case .success(let content) = Submission.reopen(record, app: app), content.subject == subject else {
+      return nil
+    }
     return Entry(index: index, accepted: accepted, effective: effective, rank: rank, content: content)
   }
 }
 
 /// An entry with the rules it was judged under.
 struct JudgedEntry: Sendable {
-  let entry: Entry
+  let stored: StoredEntry
   let policy: PolicyRules
 }

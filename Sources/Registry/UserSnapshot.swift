@@ -43,12 +43,21 @@ public final class UserSnapshot: Sendable {
   private let settledAt: Milliseconds
   private let stateCache = Mutex<[UInt8]?>(nil)
 
-  /// What is known of a user at a time; nil while nobody has claimed it.
-  convenience init?(_ history: KeyHistory, under policies: [PolicyRules], at now: Milliseconds) {
-    self.init(history, entries: history.entries.map { StoredEntry($0) }, under: policies, at: now)
+  /// What stored entries say of a user at the acceptance of the last; nil without entries, or if a record cannot be read,
+  /// which says that the database was tampered with. No clock is asked: what it says of now is settled when it is used.
+  convenience init?(app: AppID, _ id: UserID, entries: [JudgedEntry]) {
+    guard let last = entries.last else { return nil }
+    var history = KeyHistory(app: app, subject: id)
+    for entry in entries {
+      guard let opened = entry.stored.opened(app: app), opened.content.subject == id else { return nil }
+      history.append(opened, under: entry.policy)
+    }
+    self.init(history, entries: entries.map(\.stored), under: entries.map(\.policy), at: last.stored.accepted)
   }
 
-  /// - Parameter entries: those of the history.
+  /// - Parameters:
+  ///   - entries: those of the history.
+  ///   - policies: what each was judged under.
   init?(_ history: KeyHistory, entries: [StoredEntry], under policies: [PolicyRules], at now: Milliseconds) {
     guard let state = history.state(at: now), let last = entries.last else { return nil }
     app = history.app
@@ -145,13 +154,15 @@ public final class UserSnapshot: Sendable {
   }
 
   /// This user with further entries, those it has already left out.
-  func appending(_ further: [JudgedEntry], at now: Milliseconds) -> UserSnapshot? {
-    let new = further.filter { $0.entry.index > lastIndex }
+  func appending(_ further: [JudgedEntry]) -> UserSnapshot? {
+    let new = further.filter { $0.stored.index > lastIndex }
     if new.isEmpty { return self }
-    var history = history()
-    for item in new { history.append(item.entry, under: item.policy) }
-    let entries = entries + new.map { StoredEntry($0.entry) }
-    return UserSnapshot(history, entries: entries, under: policies + new.map(\.policy), at: now)
+    return UserSnapshot(app: app, id, entries: judgedEntries + new)
+  }
+
+  /// The entries with what they were judged under.
+  var judgedEntries: [JudgedEntry] {
+    zip(entries, policies).map { JudgedEntry(stored: $0, policy: $1) }
   }
 
   /// The index of the newest entry.
