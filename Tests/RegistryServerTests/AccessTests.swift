@@ -46,7 +46,8 @@ import Testing
   func broken() throws {
     let good = "Authorization: Peerstack \(token())"
     for fields in [
-      [], [good, good], ["Authorization: Bearer \(token())"], ["Authorization: Peerstack"], ["Authorization: Peerstack e30="],
+      [], [good, good], ["Authorization: Bearer \(token())"], ["Authorization: Peerstack"],
+      ["Authorization: Peerstack e30="],
       ["Authorization: Peerstack \(token().dropLast())"], ["Authorization: \(token())"],
     ] {
       #expect(AccessToken.request(in: try head(fields: fields), allowsParameter: true) == nil)

@@ -20,7 +20,8 @@ import Testing
     "anything else is not",
     arguments: [
       "", "text/plain", "application/jsonl", "application/json; charset=latin1", "application/json, application/json",
-      "application/json; charset", "application/problem+json", ";charset=utf-8", "application/json;charset=utf-8;charset=x",
+      "application/json; charset", "application/problem+json", ";charset=utf-8",
+      "application/json;charset=utf-8;charset=x",
     ])
   func notJSON(mediaType: String) {
     #expect(!JSONContent.isJSON(mediaType))
@@ -29,7 +30,8 @@ import Testing
   @Test(
     "plain numbers have one spelling",
     arguments: [
-      ("0", 0), ("7", 7), ("9007199254740991", 9_007_199_254_740_991), ("9007199254740992", nil), ("", nil), ("00", nil),
+      ("0", 0), ("7", 7), ("9007199254740991", 9_007_199_254_740_991), ("9007199254740992", nil), ("", nil),
+      ("00", nil),
       ("01", nil), ("-1", nil), ("+1", nil), ("1.0", nil), ("1e3", nil), (" 1", nil), ("٣", nil),
       ("99999999999999999999", nil),
     ] as [(String, Int64?)])
@@ -71,7 +73,8 @@ import Testing
   @Test(
     "paths that an app does not have",
     arguments: [
-      "/", "/keys", "/keys/a/0/1", "/keys/a//", "/users", "/users/a/", "/users/a/history/", "/users/a/History", "/records/",
+      "/", "/keys", "/keys/a/0/1", "/keys/a//", "/users", "/users/a/", "/users/a/history/", "/users/a/History",
+      "/records/",
       "/resolve/x", "/keys%2Fa",
     ])
   func nowhereInApp(path: String) throws {

@@ -44,9 +44,11 @@ struct TestUser {
   }
 
   /// A draft of the next record.
-  func draft(_ action: KeyRecord.Action, now: Milliseconds, _ change: (inout RecordDraft) -> Void = { _ in }) -> Draft {
+  func draft(
+    _ action: KeyRecord.Action, now: Milliseconds, _ change: (inout RecordDraft) throws -> Void
+  ) rethrows -> Draft {
     var draft = RecordDraft(action, after: head, now: now)
-    change(&draft)
+    try change(&draft)
     return draft.draft
   }
 
@@ -55,6 +57,8 @@ struct TestUser {
     head = try #require(Submission.verify(record, app: app).get().record)
     return record
   }
+
+  func draft(_ action: KeyRecord.Action, now: Milliseconds) -> Draft { draft(action, now: now) { _ in } }
 
   func amendment(now: Milliseconds) -> [UInt8] { draft(.amend, now: now).signed(by: key) }
 
@@ -65,14 +69,14 @@ struct TestUser {
   }
 
   mutating func retire(now: Milliseconds) throws -> [UInt8] {
-    let draft = draft(.retire, now: now)
+    let draft = self.draft(.retire, now: now)
     return try accept(draft.signed(approvals: [draft.approval(by: paper)], by: paper))
   }
 
   /// A rotation that the key in force approves.
   mutating func rotate(now: Milliseconds) throws -> [UInt8] {
     let next = SigningKey.generate()
-    let draft = draft(.rotate, now: now) {
+    let draft = self.draft(.rotate, now: now) {
       $0.publicKey = next.verifyingKey
       $0.publicBoxKey = next.boxKey.publicKey
       $0.reason = .routine
@@ -91,7 +95,7 @@ struct TestUser {
 
   func recovery(now: Milliseconds, compromised: Milliseconds? = nil) -> (record: [UInt8], key: SigningKey) {
     let next = SigningKey.generate()
-    let draft = draft(.recover, now: now) {
+    let draft = self.draft(.recover, now: now) {
       $0.publicKey = next.verifyingKey
       $0.publicBoxKey = next.boxKey.publicKey
       $0.reason = compromised == nil ? .lost : .compromised
