@@ -61,14 +61,23 @@ let package = Package(
     tests("KeyRecords", ["PeerstackFormat", "Cryptography"]),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     tests("HTTPFormat"),
-    tests("Postgres", ["PostgresCluster"]),
+    .target(
+      name: "PostgresTestSupport", dependencies: ["Postgres", "PostgresCluster"], path: "Tests/PostgresTestSupport",
+      swiftSettings: settings),
+    tests("Postgres", ["PostgresCluster", "PostgresTestSupport"]),
     tests("PostgresCluster", ["Postgres"]),
     tests("WebTransport", ["HTTPFormat"]),
+    tests(
+      "Registry",
+      [
+        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "PostgresTestSupport", "Migrations",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     tests(
       "RegistryServer",
       [
         "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
-        "Postgres", "PostgresCluster", .product(name: "Logging", package: "swift-log"),
+        "Postgres", "PostgresCluster", "PostgresTestSupport", .product(name: "Logging", package: "swift-log"),
         .product(name: "CoreMetrics", package: "swift-metrics"),
       ]),
   ],
