@@ -89,17 +89,17 @@ let package = Package(
     tests("Keystore", ["Cryptography", "PeerstackFormat"]),
     tests("WebTransport", ["HTTPFormat"]),
     tests(
-      "RegistryServer",
-      [
-        "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
-        "Postgres", "PostgresCluster", .product(name: "Logging", package: "swift-log"),
-        .product(name: "CoreMetrics", package: "swift-metrics"),
-      ]),
-    tests(
       "Registry",
       [
         "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "PostgresTestSupport", "Migrations",
         .product(name: "Logging", package: "swift-log"),
+      ]),
+    tests(
+      "RegistryServer",
+      [
+        "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
+        "Postgres", "PostgresCluster", "PostgresTestSupport", .product(name: "Logging", package: "swift-log"),
+        .product(name: "CoreMetrics", package: "swift-metrics"),
       ]),
   ],
   swiftLanguageModes: [.v6]
