@@ -83,7 +83,9 @@ final class RegistryHandler: WebHandler {
     case let problem as Problem: return problem
     case let refusal as Refusal: return Problem(refusal)
     default:
-      logger.warning("a request could not be answered", metadata: ["reason": "\(error)"])
+      // Of a client that has gone, nobody needs to know.
+      logger.log(
+        level: Task.isCancelled ? .debug : .warning, "a request could not be answered", metadata: ["reason": "\(error)"])
       return Problem(.unavailable)
     }
   }
