@@ -70,7 +70,8 @@ let package = Package(
     tests(
       "Registry",
       [
-        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "PostgresTestSupport", "Migrations",
+        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "PostgresCluster",
+        "PostgresTestSupport", "Migrations",
         .product(name: "Logging", package: "swift-log"),
       ]),
     tests(

@@ -12,10 +12,10 @@ package final class TestDatabase: Sendable {
   package let cluster: PrivateCluster
   package let connection: ClusterConnection
 
-  package init(supervised: Bool = true) throws {
+  package init(supervised: Bool = true, settings: [(name: String, value: String)] = []) throws {
     directory = "/tmp/postgres-tests-\(UUID().uuidString.prefix(8))"
     var configuration = ClusterConfiguration(directory: directory)
-    configuration.settings = [("fsync", "off"), ("shared_buffers", "32MB"), ("max_connections", "400")]
+    configuration.settings = [("fsync", "off"), ("shared_buffers", "32MB"), ("max_connections", "400")] + settings
     cluster = PrivateCluster(configuration)
     connection = try cluster.start(supervised: supervised)
     Self.started.withLock { $0.append(self) }

@@ -208,12 +208,6 @@ import Testing
   }
 }
 
-/// Something that is written and read by several.
-final class Shared<Value: Sendable>: Sendable {
-  let value: Mutex<Value>
-  init(_ value: Value) { self.value = Mutex(value) }
-}
-
 extension UserSnapshot {
   /// The code of a refused position.
   fileprivate func record(atSequence sequence: Int64, _ body: (ProblemCode) -> ProblemCode) -> ProblemCode? {
