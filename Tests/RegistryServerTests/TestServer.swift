@@ -3,6 +3,7 @@ import Glibc
 import KeyRecords
 import Logging
 import Postgres
+import PostgresTestSupport
 import Registry
 import Synchronization
 import Testing
