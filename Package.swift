@@ -79,6 +79,9 @@ let package = Package(
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
+    .testTarget(
+      name: "RuleExplorerTests", dependencies: ["KeyRecords", "PeerstackFormat", "Cryptography"],
+      swiftSettings: settings),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     tests("HTTPFormat"),
     .target(
