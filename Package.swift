@@ -38,7 +38,7 @@ let package = Package(
     .executableTarget(
       name: "peerkey",
       dependencies: [
-        "BatchVerifier", "PeerstackFormat", "Cryptography",
+        "BatchVerifier", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
@@ -51,7 +51,10 @@ let package = Package(
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
     .testTarget(
-      name: "PeerkeyTests", dependencies: ["peerkey", "PeerstackFormat", "Cryptography"], swiftSettings: settings),
+      name: "PeerkeyTests",
+      dependencies: [
+        "peerkey", "BatchVerifier", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
+      ], swiftSettings: settings),
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
