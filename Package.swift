@@ -44,6 +44,16 @@ let package = Package(
     library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
     library("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     library("RegistryAPI", ["KeyRecords", "PeerstackFormat"]),
+    library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
+    library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    .executableTarget(
+      name: "peerkey",
+      dependencies: [
+        "BatchVerifier", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
@@ -70,7 +80,6 @@ let package = Package(
         "Postgres", .product(name: "Logging", package: "swift-log"),
         .product(name: "CoreMetrics", package: "swift-metrics"),
       ], resources: [.embedInCode("openapi.json")], swiftSettings: settings),
-    library("RegistryTestKit", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     .testTarget(
       name: "RegistrarTests",
       dependencies: ["registrar", "RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat"],
@@ -83,6 +92,12 @@ let package = Package(
       name: "RuleExplorerTests", dependencies: ["KeyRecords", "PeerstackFormat", "Cryptography"],
       swiftSettings: settings),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+    tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    .testTarget(
+      name: "PeerkeyTests",
+      dependencies: [
+        "peerkey", "BatchVerifier", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
+      ], swiftSettings: settings),
     tests("HTTPFormat"),
     .target(
       name: "PostgresTestSupport", dependencies: ["Postgres", "PostgresCluster"], path: "Tests/PostgresTestSupport",
