@@ -6,7 +6,9 @@ import RegistryTestKit
 import Testing
 
 struct VerifierTests {
-  private func verifier(_ world: World) -> ObjectVerifier { ObjectVerifier(signers: world.resolver, clock: world.clock) }
+  private func verifier(_ world: World) -> ObjectVerifier {
+    ObjectVerifier(signers: world.resolver, clock: world.clock)
+  }
 
   private func text(_ object: JSONObject) -> UnverifiedObject { UnverifiedObject(JSONValue.object(object).text) }
 
@@ -108,7 +110,8 @@ struct VerifierTests {
     try await world.registrar.submit(
       user.recover(after: head, at: world.clock.now(), reason: .compromised, compromised: stolen))
     let judgments = try await verifier(world).verify([
-      UnverifiedObject(thief.note("a", modified: world.clock.now())), text(thief.userObject(modified: world.clock.now())),
+      UnverifiedObject(thief.note("a", modified: world.clock.now())),
+      text(thief.userObject(modified: world.clock.now())),
       UnverifiedObject(user.note("a", modified: world.clock.now())),
       text(user.userObject(modified: world.clock.now(), naming: thief.key)),
     ])
@@ -123,7 +126,9 @@ struct VerifierTests {
     let strange = SigningKey.generate()
     let own = user.userObject(modified: now)
     let pairs = PeerstackEncoding.encodePairs(user.key.verifyingKey.bytes)
-    func signed(_ name: JSONString, _ value: JSONValue) -> UnverifiedObject { text(user.sign(own.setting(name, to: value))) }
+    func signed(_ name: JSONString, _ value: JSONValue) -> UnverifiedObject {
+      text(user.sign(own.setting(name, to: value)))
+    }
     let judgments = try await verifier(world).verify([
       text(own), text(user.userObject(modified: now, naming: strange)),
       signed("publicBoxKey", .text(Base64.encode(strange.boxKey.publicKey.bytes32))),
@@ -143,7 +148,8 @@ struct VerifierTests {
     try await world.rotate(&user)
     world.letItGetStale()
     let after = try await verifier(world).verify([
-      text(user.userObject(modified: world.clock.now(), naming: old)), text(user.userObject(modified: world.clock.now())),
+      text(user.userObject(modified: world.clock.now(), naming: old)),
+      text(user.userObject(modified: world.clock.now())),
     ])
     #expect(after.map(\.verdict) == [.valid, .valid])
   }
