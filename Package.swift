@@ -39,6 +39,15 @@ let package = Package(
     library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
     library("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     library("RegistryAPI", ["KeyRecords", "PeerstackFormat"]),
+    library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
+    library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    .executableTarget(
+      name: "peerkey",
+      dependencies: [
+        "BatchVerifier", "PeerstackFormat", "Cryptography",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
@@ -48,6 +57,9 @@ let package = Package(
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+    tests("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    .testTarget(
+      name: "PeerkeyTests", dependencies: ["peerkey", "PeerstackFormat", "Cryptography"], swiftSettings: settings),
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),

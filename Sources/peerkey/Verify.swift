@@ -1,0 +1,52 @@
+import ArgumentParser
+import BatchVerifier
+import Glibc
+
+/// `peerkey verify`
+struct Verify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Judge signed peerstack objects, one JSON object a line on standard input.",
+    discussion: """
+      Prints one line per object, in their order: {"line":1,"id":"…","verdict":"…","reason":"…"}. Only LF ends a line.
+
+      The keys in the users file decide: valid, invalid, or unresolved when the signer is not in the file, also for an \
+      object that vouches for itself. A line that is no JSON object, or longer than 16 MiB, is invalid.
+
+      Exit codes: 0 when all objects were judged, whatever the verdicts; 1 when the users file cannot be read or is \
+      none, or input or output fail on the way; 64 for arguments that cannot be.
+      """)
+
+  @Option(help: ArgumentHelp("JSON file of signers: user ids, each with its User object.", valueName: "file"))
+  var users: String
+
+  @Option(help: "Threads that verify; one per processor unless given.")
+  var threads: Int = BatchPipeline.processors
+
+  func validate() throws {
+    guard (1...1_024).contains(threads) else { throw ValidationError("--threads takes 1 to 1024") }
+  }
+
+  func run() throws {
+    let signers = try readUsers()
+    let pipeline = BatchPipeline(
+      input: .standardInput, output: .standardOutput, threads: threads, maxLineBytes: SignerFileJudge.maxLineBytes)
+    let progress = Descriptor.standardError.isTerminal ? ProgressLine(unit: "objects") : nil
+    _ = try pipeline.run(progress: { lines in progress?.show(lines) }, makeJudge: { SignerFileJudge(signers: signers) })
+    progress?.finish()
+  }
+
+  private func readUsers() throws -> SignerFile {
+    let step = "cannot read the users file \(users)"
+    let number = open(users, O_RDONLY | O_CLOEXEC)
+    guard number >= 0 else { throw StreamFailure(step, number: errno) }
+    defer { close(number) }
+    guard let text = try Descriptor(number).readAll(limit: SignerFile.maxBytes, step: step) else {
+      throw CommandFailure("\(step): it has more than \(SignerFile.maxBytes) bytes")
+    }
+    do {
+      return try SignerFile(text)
+    } catch {
+      throw CommandFailure("\(step): \(error)")
+    }
+  }
+}
