@@ -28,12 +28,17 @@ let package = Package(
   name: "peerstack-registrar",
   platforms: [.macOS("26.0")],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
   ],
   targets: [
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(
+      name: "CWebSockets", pkgConfig: "libwebsockets", providers: [.apt(["libwebsockets-dev"])]),
+    .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
     library("Cryptography", ["CSodium", "CArgon2"]),
     library("PeerstackFormat", ["Cryptography"]),
     library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
@@ -41,18 +46,39 @@ let package = Package(
     library("RegistryAPI", ["KeyRecords", "PeerstackFormat"]),
     library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
     library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
-    .executableTarget(
-      name: "peerkey",
-      dependencies: [
-        "BatchVerifier", "PeerstackFormat", "Cryptography",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
-      swiftSettings: settings),
+    command(
+      "peerkey",
+      [
+        "BatchVerifier", "RegistryClient", "RegistryAPI", "Keystore", "KeyRecords", "PeerstackFormat", "Cryptography",
+        "WebTransport", "HTTPFormat",
+      ]),
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
-    command("registrar", ["Conformance", "Cryptography", "PeerstackFormat"]),
-    library("Keystore", ["Cryptography", "PeerstackFormat"]),
+    library("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+    command(
+      "registrar",
+      [
+        "Conformance", "Cryptography", "PeerstackFormat", "KeyRecords", "RegistryAPI", "Registry", "RegistryServer",
+        "WebTransport", "Postgres", "PostgresCluster", .product(name: "Logging", package: "swift-log"),
+      ]),
+    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV"]),
+    .target(
+      name: "Migrations", path: "Migrations", exclude: ["README.md"], resources: [.embedInCode("sql")],
+      swiftSettings: settings),
+    library(
+      "Registry",
+      [
+        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "Migrations",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(
+      name: "RegistryServer",
+      dependencies: [
+        "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
+        "Postgres", .product(name: "Logging", package: "swift-log"),
+        .product(name: "CoreMetrics", package: "swift-metrics"),
+      ], resources: [.embedInCode("openapi.json")], swiftSettings: settings),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
@@ -63,7 +89,15 @@ let package = Package(
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
-    tests("Keystore", ["Cryptography", "PeerstackFormat"]),
+    tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+    tests("WebTransport", ["HTTPFormat"]),
+    tests(
+      "RegistryServer",
+      [
+        "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
+        "Postgres", "PostgresCluster", .product(name: "Logging", package: "swift-log"),
+        .product(name: "CoreMetrics", package: "swift-metrics"),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -6,5 +6,7 @@ struct Registrar: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "registrar",
     abstract: "Keeps the public keys of an app's users: which key belongs to which id, and who may change that.",
-    subcommands: [JudgeCommand.self, KeygenCommand.self])
+    subcommands: [
+      ServeCommand.self, MigrateCommand.self, AppCommand.self, UserCommand.self, JudgeCommand.self, KeygenCommand.self,
+    ])
 }

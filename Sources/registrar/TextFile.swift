@@ -32,6 +32,17 @@ enum TextFile {
     }
   }
 
+  /// Makes a folder, and those it lies in, unless they are there.
+  static func makeDirectory(_ path: String) throws {
+    var prefix = path.hasPrefix("/") ? "" : "."
+    for component in path.split(separator: "/") {
+      prefix += "/\(component)"
+      guard mkdir(prefix, 0o700) == 0 || errno == EEXIST else {
+        throw CommandFailure("cannot make the folder \(prefix): \(Self.lastError)")
+      }
+    }
+  }
+
   /// One line on standard output. When nobody reads it any more, the program ends as others do.
   static func print(_ line: [UInt8]) {
     if !write(line + [UInt8(ascii: "\n")], to: STDOUT_FILENO) { exit(EXIT_FAILURE) }

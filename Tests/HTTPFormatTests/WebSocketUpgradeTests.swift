@@ -52,15 +52,6 @@ import Testing
     #expect(refusal(key: key) == .key)
   }
 
-  @Test(arguments: [
-    ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),  // RFC 6455 §1.3
-    ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
-    ("AAAAAAAAAAAAAAAAAAAAAA==", "ICX+Yqv66kxgM0FcWaLWlFLwTAI="),
-  ])
-  func acceptValue(_ key: String, _ accept: String) {
-    #expect(String(decoding: WebSocketUpgrade.acceptValue(Array(key.utf8)), as: UTF8.self) == accept)
-  }
-
   @Test func canonicalRequestHoldsNothingOfTheClientButItsKey() throws {
     let client = try #require(
       head(
@@ -68,25 +59,11 @@ import Testing
           + "Sec-WebSocket-Key: \(WebSocketUpgradeTests.key)\r\nSec-WebSocket-Version: 13\r\n"
           + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"))
     let upgrade = try WebSocketUpgrade(client)
-    let request = upgrade.canonicalRequest(path: "/ws", subprotocol: "entries")
+    let request = upgrade.canonicalRequest()
     let read = try #require(head(String(decoding: request, as: UTF8.self)))
-    #expect(read.path == "/ws" && read.query == nil && read.isWebSocketUpgrade)
-    #expect(read.value(of: "sec-websocket-protocol") == "entries" && read.value(of: "sec-websocket-extensions") == nil)
+    #expect(read.path == "/" && read.query == nil && read.isWebSocketUpgrade)
+    #expect(read.value(of: "sec-websocket-protocol") == nil && read.value(of: "sec-websocket-extensions") == nil)
     #expect(read.value(of: "origin") == nil && read.host == "localhost")
     #expect(try WebSocketUpgrade(read) == upgrade)
-  }
-
-  @Test func switchingProtocolsResponseNamesNoSubprotocol() throws {
-    let client = try #require(
-      head(
-        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-          + "Sec-WebSocket-Key: \(WebSocketUpgradeTests.key)\r\nSec-WebSocket-Version: 13\r\n\r\n"))
-    var fields = HTTPFields()
-    fields.add("x-a", "b")
-    let response = try WebSocketUpgrade(client).switchingProtocolsResponse(fields: fields)
-    #expect(
-      String(decoding: response, as: UTF8.self)
-        == "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-        + "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nx-a: b\r\n\r\n")
   }
 }

@@ -52,7 +52,7 @@ private func check(_ head: RequestHead) {
   _ = PercentCoding.pathSegments(head.pathBytes)
   _ = QueryItems(head.query)
   if let upgrade = try? WebSocketUpgrade(head) {
-    let request = upgrade.canonicalRequest(subprotocol: "entries")
+    let request = upgrade.canonicalRequest()
     var parser = RequestParser()
     guard case .complete(let again, request.count) = parser.parse(request.span), again.isWebSocketUpgrade else {
       preconditionFailure("our own request is not read")

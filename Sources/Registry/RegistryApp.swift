@@ -1,0 +1,101 @@
+import Cryptography
+public import KeyRecords
+import Postgres
+public import RegistryAPI
+
+/// One app of a ``Registry``. Every call may come from any loop, and goes on there.
+public final class RegistryApp: Sendable {
+  /// The app.
+  public let id: AppID
+
+  private let core: RegistryCore
+  private let memory: AppMemory
+  private let reading: UserReading
+  private let commitPath: CommitPath
+  private let registrarKey: VerifyingKey
+
+  init(
+    _ memory: AppMemory, core: RegistryCore, follower: Follower, commitPath: CommitPath, registrarKey: VerifyingKey
+  ) {
+    id = memory.id
+    self.core = core
+    self.memory = memory
+    self.commitPath = commitPath
+    self.registrarKey = registrarKey
+    reading = UserReading(core: core, memory: memory, follower: follower)
+  }
+
+  /// The app now. From memory.
+  public func snapshot() throws(RegistryUnavailable) -> AppSnapshot {
+    let picture = memory.picture
+    guard let policy = picture.policies.current else { throw RegistryUnavailable("the app has no policy") }
+    return AppSnapshot(
+      app: id, policy: policy, policyEntries: picture.policyEntries, index: picture.index, users: picture.userCount,
+      time: try core.clock.now(notBefore: picture.lastAccepted), registrarKey: registrarKey)
+  }
+
+  // MARK: Reading
+
+  /// A user now; nil if nobody has claimed the id.
+  ///
+  /// Does not suspend where memory has the answer.
+  public nonisolated(nonsending) func user(_ id: UserID) async throws(RegistryUnavailable) -> UserSnapshot? {
+    try await reading.user(id)
+  }
+
+  /// Users of one moment. Does not suspend where memory has all of them.
+  ///
+  /// - Parameter byteLimit: When the records take this many bytes, the users that memory has not are left unread.
+  public nonisolated(nonsending) func users(
+    _ ids: [UserID], byteLimit: Int = APILimits.resolveAnswerBytes
+  ) async throws(RegistryUnavailable) -> ResolvedUsers {
+    try await reading.users(ids, byteLimit: byteLimit)
+  }
+
+  /// Entries in the order of their indexes, as JSON Lines: those after `after`, or all without it, at most `limit` (and
+  /// at most as many as a page of `export` may have). Empty past the end.
+  public nonisolated(nonsending) func export(
+    after: Int64?, limit: Int = APILimits.exportEntries.upperBound
+  ) async throws(RegistryUnavailable) -> [UInt8] {
+    let count = min(max(limit, 0), APILimits.exportEntries.upperBound)
+    let rows = try await core.query(
+      Statements.export, [.text(id.text), .int8(after ?? -1), .int8(memory.applied), .int8(Int64(count))])
+    return try core.unavailable {
+      var text: [UInt8] = []
+      for row in rows {
+        try StoredEntry(row).appendText(to: &text)
+        text.append(UInt8(ascii: "\n"))
+      }
+      return text
+    }
+  }
+
+  // MARK: Writing
+
+  /// Submits a record, policy or adjudication, and returns when what became of it is durable.
+  ///
+  /// - Throws: ``RegistryUnavailable``: what became of it is not known here. Sent again, it is accepted if it was not,
+  ///   and ``SubmissionOutcome/repeated(_:)`` if it was.
+  public nonisolated(nonsending) func submit(
+    _ body: SubmissionBody
+  ) async throws(RegistryUnavailable) -> SubmissionOutcome {
+    try await commitPath.submit(body, to: memory)
+  }
+
+  /// What would become of a submission now. Changes nothing, and uses nothing up.
+  public nonisolated(nonsending) func dryRun(
+    _ body: SubmissionBody
+  ) async throws(RegistryUnavailable) -> Result<DryRun, Refusal> {
+    try await DryRunning(core: core, memory: memory, reading: reading).run(body)
+  }
+
+  // MARK: The feed
+
+  /// Calls `handler` with everything that is published from now on, in the order of indexes.
+  ///
+  /// It is called on the commit loop: it hands over and returns. What came before is read by
+  /// ``export(after:limit:)``, up to ``FeedSubscription/startIndex``.
+  public func subscribe(_ handler: @escaping @Sendable (FeedBatch) -> Void) -> FeedSubscription {
+    memory.subscribe(handler)
+  }
+}

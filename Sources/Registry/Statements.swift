@@ -1,0 +1,138 @@
+import Postgres
+
+/// The SQL of the service. Names say what is asked; parameters are described where they are not plain.
+enum Statements {
+  /// What ``StoredEntry/init(_:from:)`` reads.
+  static let entryColumns = "e.index, e.accepted, e.effective, e.rank, e.subject, e.hash, e.record"
+
+  /// The channel that tells other instances of a commit; the payload is an app and its latest index.
+  static let channel = "peerstack_registrar"
+
+  // MARK: The commit path
+
+  /// The lock that orders all instances: who has it is alone in writing to the app.
+  static let lockApp = PreparedStatement(
+    "lock_app", "select next_index, last_accepted, user_count from apps where app = $1 for update")
+
+  static let usedKeys = PreparedStatement(
+    "used_keys", "select public_key, subject from used_keys where app = $1 and public_key = any($2)")
+
+  static let usedNonces = PreparedStatement(
+    "used_nonces", "select nonce from used_nonces where app = $1 and nonce = any($2)")
+
+  static let insertEntries = PreparedStatement(
+    "insert_entries",
+    """
+    insert into entries (app, index, accepted, effective, rank, subject, hash, record)
+    select $1::text, n.index, n.accepted, n.effective, n.rank::smallint, n.subject, n.hash, n.record
+    from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bytea[], $8::bytea[])
+      as n (index, accepted, effective, rank, subject, hash, record)
+    """)
+
+  static let insertUsedKeys = PreparedStatement(
+    "insert_used_keys",
+    """
+    insert into used_keys (app, public_key, subject, index)
+    select $1::text, n.public_key, n.subject, n.index
+    from unnest($2::bytea[], $3::text[], $4::bigint[]) as n (public_key, subject, index)
+    """)
+
+  static let insertUsedNonces = PreparedStatement(
+    "insert_used_nonces",
+    """
+    insert into used_nonces (app, nonce, index)
+    select $1::text, n.nonce, n.index from unnest($2::bytea[], $3::bigint[]) as n (nonce, index)
+    """)
+
+  static let upsertUsers = PreparedStatement(
+    "upsert_users",
+    """
+    insert into users (app, subject, entry_count, last_index)
+    select $1::text, n.subject, n.entry_count, n.last_index
+    from unnest($2::text[], $3::bigint[], $4::bigint[]) as n (subject, entry_count, last_index)
+    on conflict (app, subject) do update set entry_count = excluded.entry_count, last_index = excluded.last_index
+    """)
+
+  static let updateApp = PreparedStatement(
+    "update_app",
+    """
+    update apps set next_index = $2, last_accepted = $3, user_count = $4, policy_index = coalesce($5, policy_index)
+    where app = $1
+    """)
+
+  static let notify = PreparedStatement("notify", "select pg_notify('\(channel)', $1)")
+
+  /// Makes room for an app whose first policy comes in the same transaction.
+  static let insertApp = PreparedStatement(
+    "insert_app",
+    """
+    insert into apps (app, next_index, last_accepted, user_count, policy_index, created) values ($1, 0, 0, 0, 0, $2)
+    on conflict (app) do nothing
+    """)
+
+  static let policies = PreparedStatement(
+    "policies",
+    "select \(entryColumns) from entries e where e.app = $1 and e.subject is null order by e.index")
+
+  // MARK: Reading
+
+  /// All entries of some users, and how far the app and its policies are, of one moment. One row without entry where
+  /// none of them has any; no row where there is no app.
+  static let readUsers = PreparedStatement(
+    "read_users",
+    """
+    select a.policy_index, \(entryColumns)
+    from apps a left join entries e on e.app = a.app and e.subject = any($2)
+    where a.app = $1 order by e.subject, e.index
+    """)
+
+  /// The entries of some users, for who holds the lock.
+  static let histories = PreparedStatement(
+    "histories",
+    "select \(entryColumns) from entries e where e.app = $1 and e.subject = any($2) order by e.subject, e.index")
+
+  /// Entries after an index, at most `$3`, for who holds the lock.
+  static let entriesAfter = PreparedStatement(
+    "entries_after",
+    "select \(entryColumns) from entries e where e.app = $1 and e.index > $2 order by e.index limit $3")
+
+  /// Entries after an index and up to another, at most `$4`.
+  static let export = PreparedStatement(
+    "export",
+    """
+    select \(entryColumns) from entries e
+    where e.app = $1 and e.index > $2 and e.index <= $3 order by e.index limit $4
+    """)
+
+  /// Entries after an index, at most `$3`, and how many users the app has; one row without entry where there is none.
+  static let follow = PreparedStatement(
+    "follow",
+    """
+    select a.user_count, \(entryColumns)
+    from apps a left join lateral (
+      select * from entries n where n.app = a.app and n.index > $2 order by n.index limit $3) e on true
+    where a.app = $1 order by e.index
+    """)
+
+  /// An app with its policies, of one moment.
+  static let loadApp = PreparedStatement(
+    "load_app",
+    """
+    select a.next_index, a.last_accepted, a.user_count, \(entryColumns)
+    from apps a join entries e on e.app = a.app and e.subject is null
+    where a.app = $1 order by e.index
+    """)
+
+  static let listApps = PreparedStatement("list_apps", "select app, next_index from apps order by created, app")
+
+  static let appliedMigrations = PreparedStatement(
+    "applied_migrations", "select name, hash from schema_migrations")
+
+  // MARK: The registrar's key
+
+  static let insertRegistrarKey = PreparedStatement(
+    "insert_registrar_key",
+    "insert into registrar_key (singleton, seed) values (true, $1) on conflict (singleton) do nothing")
+
+  static let registrarKey = PreparedStatement("registrar_key", "select seed from registrar_key")
+}

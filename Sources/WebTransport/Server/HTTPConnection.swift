@@ -1,0 +1,290 @@
+import Glibc
+import HTTPFormat
+
+/// One connection of a client, from its first byte to its last answer or its upgrade.
+///
+/// Requests are read and answered one after the other. Whatever one read brings is answered with one write. While a
+/// handler waits, further requests are taken in up to a limit.
+///
+/// `@unchecked Sendable`: it belongs to the thread of its loop. Handlers' tasks refer to it and come back on that
+/// thread; one that comes back after the loop has ended finds it closed.
+final class HTTPConnection: @unchecked Sendable {
+  enum Phase {
+    /// Waits for a head, or is in the middle of one.
+    case head
+    case body(RequestHead, byteCount: Int)
+    /// A handler is at work.
+    case handling(HandledRequest)
+    /// The last answer is being sent; then the connection lingers.
+    case finishing
+    /// What came before the upgrade is being sent; then the connection changes hands.
+    case upgrading(WebSocketUpgrade, HTTPFields, any WebSocketHandler)
+    /// Our end is closed; what the client still sends is dropped until it closes too.
+    case lingering
+    case closed
+  }
+
+  struct HandledRequest {
+    let head: RequestHead
+    let bodyBytes: Int
+    /// Nil when nobody observes.
+    let start: ContinuousClock.Instant?
+  }
+
+  let service: HTTPService
+  let peerAddress: String
+  private(set) var seat: ConnectionSeat?
+  let isRefused: Bool
+  /// Index among the connections of the service; -1 outside.
+  var place = -1
+  var phase = Phase.head
+  private(set) var watch: EventLoop.Watch?
+  var parser: RequestParser
+  /// Received and not yet used, from `inputStart` on.
+  var input: [UInt8] = []
+  var inputStart = 0
+  var body: [UInt8] = []
+  /// To be sent, from `outputStart` on.
+  var output: [UInt8] = []
+  var outputStart = 0
+  /// Milliseconds; `UInt64.max` for none.
+  var readDeadline = UInt64.max
+  var writeDeadline = UInt64.max
+  var hasBegunHead = false
+  var hasAnswered = false
+  var hasPeerEnded = false
+  var lingeredBytes = 0
+  var task: Task<Void, Never>?
+  var isStartingHandler = false
+
+  /// Bytes that a lingering connection may still send.
+  static let mostLingeredBytes = 1_048_576
+
+  init(_ service: HTTPService, seat: ConnectionSeat?, peerAddress: String) {
+    self.service = service
+    self.seat = seat
+    self.peerAddress = peerAddress
+    isRefused = seat == nil
+    parser = RequestParser(limits: service.rules.configuration.headLimits)
+  }
+
+  var loop: EventLoop { service.loop }
+  var configuration: WebConfiguration { service.rules.configuration }
+  var unsentBytes: Int { output.count - outputStart }
+
+  /// Begins to read from an accepted socket; false, with the socket closed, when that is not possible.
+  func open(_ descriptor: Int32) -> Bool {
+    guard
+      let watch = try? loop.adopt(descriptor, onReadable: { self.readable() }, onWritable: { self.writable() })
+    else { return false }
+    self.watch = watch
+    readDeadline = loop.milliseconds + service.limits.head
+    return true
+  }
+
+  func close() {
+    if case .closed = phase { return }
+    phase = .closed
+    leave()
+    task.take()?.cancel()
+    input = []
+    body = []
+    output = []
+    outputStart = 0
+    seat = nil
+  }
+
+  /// Takes the connection out of the service and gives its socket up.
+  func leave() {
+    watch.take()?.cancel()
+    service.remove(self)
+  }
+
+  /// Closes the connection without sending what the system still holds for the client.
+  func cut() {
+    guard let watch else { return }
+    var option = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(watch.fileDescriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+    close()
+  }
+
+  // MARK: - Deadlines
+
+  func checkDeadlines(_ now: UInt64) {
+    if now >= writeDeadline {
+      cut()
+    } else if now >= readDeadline {
+      close()
+    }
+  }
+
+  /// The server stops: a connection between two requests closes, others close after their answer.
+  func closeIfIdle() {
+    if case .head = phase, !hasBegunHead, unsentBytes == 0 { close() }
+  }
+
+  // MARK: - Events
+
+  private func readable() {
+    guard let watch else { return }
+    let count = recv(watch.fileDescriptor, loop.scratch.baseAddress, loop.scratch.count, 0)
+    guard count > 0 else {
+      if count == 0 {
+        peerEnded()
+      } else if errno != EAGAIN && errno != EINTR {
+        close()
+      }
+      return
+    }
+    let received = UnsafeRawBufferPointer(rebasing: loop.scratch[..<count])
+    switch phase {
+    case .head, .body:
+      if input.isEmpty, unsentBytes < configuration.pendingOutputBytes {
+        let used = received.withMemoryRebound(to: UInt8.self) { process($0) }
+        keep(UnsafeRawBufferPointer(rebasing: received[used...]))
+        flush()
+      } else {
+        keep(received)
+        pump()
+      }
+    case .handling, .upgrading: keep(received)
+    case .lingering:
+      lingeredBytes += count
+      if lingeredBytes > HTTPConnection.mostLingeredBytes { close() }
+    case .finishing, .closed: break
+    }
+  }
+
+  private func writable() {
+    flush()
+    pump()
+  }
+
+  private func keep(_ bytes: UnsafeRawBufferPointer) {
+    switch phase {
+    case .finishing, .lingering, .closed: return
+    default: break
+    }
+    guard !bytes.isEmpty else { return }
+    input.append(contentsOf: bytes)
+    if input.count - inputStart >= configuration.pendingInputBytes { watch?.setReadable(false) }
+  }
+
+  /// The client sends nothing more. It may have gone, or wait for its answers.
+  private func peerEnded() {
+    hasPeerEnded = true
+    watch?.setReadable(false)
+    switch phase {
+    case .head, .body:
+      if unsentBytes > 0 {
+        if inputStart == input.count { phase = .finishing }
+      } else {
+        close()
+      }
+    case .handling: task?.cancel()
+    case .lingering, .upgrading: close()
+    case .finishing, .closed: break
+    }
+  }
+
+  // MARK: - Requests
+
+  /// Goes on with what was received earlier, and sends what that leads to.
+  func pump() {
+    if inputStart < input.count {
+      var pending: [UInt8] = []
+      swap(&pending, &input)
+      let used = pending.withUnsafeBufferPointer {
+        process(UnsafeBufferPointer(rebasing: $0[inputStart...]))
+      }
+      inputStart += used
+      if inputStart < pending.count {
+        pending.removeFirst(inputStart)
+        input = pending
+      }
+      inputStart = 0
+    }
+    flush()
+    readOn()
+  }
+
+  private func readOn() {
+    guard !hasPeerEnded else {
+      if case .head = phase, unsentBytes < configuration.pendingOutputBytes { endAfterPeer() }
+      return
+    }
+    if input.count < configuration.pendingInputBytes { watch?.setReadable(true) }
+  }
+
+  /// Every whole request of a client that has ended its side is answered: nothing more will come.
+  private func endAfterPeer() {
+    phase = .finishing
+    input = []
+    flush()
+  }
+
+  /// Reads requests from the beginning of `bytes` and starts their handlers. Returns how many bytes were used.
+  private func process(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
+    var used = 0
+    while used < bytes.count, unsentBytes < configuration.pendingOutputBytes {
+      let rest = UnsafeBufferPointer(rebasing: bytes[used...])
+      switch phase {
+      case .head:
+        switch parser.parse(rest.span) {
+        case .incomplete:
+          beginHead()
+          return used
+        case .complete(let head, let byteCount):
+          used += byteCount
+          begin(head, hasBody: used < bytes.count)
+        case .fault(let fault):
+          refuse(.framing(fault))
+        }
+      case .body(let head, let byteCount):
+        let taken = min(byteCount - body.count, rest.count)
+        body.append(contentsOf: rest[..<taken])
+        used += taken
+        if body.count == byteCount { handle(head) }
+      case .finishing, .lingering, .closed: return bytes.count
+      case .handling, .upgrading: return used
+      }
+    }
+    return used
+  }
+
+  private func beginHead() {
+    guard !hasBegunHead else { return }
+    hasBegunHead = true
+    // The deadline of the first head counts from the connection.
+    if hasAnswered { readDeadline = loop.milliseconds + service.limits.head }
+  }
+
+  private func begin(_ head: RequestHead, hasBody: Bool) {
+    let length = head.contentLength ?? 0
+    guard length > 0 else {
+      handle(head)
+      return
+    }
+    let limit = service.rules.handler.bodyLimit(for: head)
+    guard length <= limit else {
+      refuse(.bodyTooLarge(limit: limit), head: head)
+      return
+    }
+    body = []
+    phase = .body(head, byteCount: length)
+    readDeadline = loop.milliseconds + service.limits.body
+    if head.expectsContinue, !hasBody { write(HTTPConnection.continueResponse) }
+  }
+
+  private static let continueResponse = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
+
+  /// Answers what is not handled, and closes.
+  func refuse(_ fault: ConnectionFault, head: RequestHead? = nil) {
+    let response = service.rules.handler.response(to: fault)
+    let before = output.count
+    append(response, isHead: head?.method == .head, keepAlive: false, minorVersion: head?.minorVersion ?? 1)
+    observe(head, bodyBytes: 0, status: response.status, responseBytes: output.count - before, start: nil)
+    phase = .finishing
+    if isRefused { flush() }
+  }
+}

@@ -1,0 +1,64 @@
+public import HTTPFormat
+
+/// What a service does with requests. Called on the loop of the connection.
+public protocol WebHandler: Sendable {
+  /// Most bytes of body that are taken for this request. Asked when the head is complete, so that a larger one is
+  /// refused before it is sent.
+  func bodyLimit(for head: RequestHead) -> Int
+
+  /// Answers a request.
+  ///
+  /// It starts on the connection's loop, inside the event that brought the request: an answer that needs no waiting goes
+  /// out at once. Cancellation says that the client has gone; what is returned then is not sent, or to nobody. A handler
+  /// that has begun a write goes on with it.
+  func respond(to request: WebRequest) async -> WebAnswer
+
+  /// The answer to what is no request, or one that cannot be taken in. The connection closes after it.
+  func response(to fault: ConnectionFault) -> HTTPResponse
+}
+
+/// A whole request.
+public struct WebRequest: Sendable {
+  /// The head.
+  public let head: RequestHead
+  /// The body; empty without one.
+  public let body: [UInt8]
+  /// The address of the other end, without its port, IPv4 always in its own form.
+  public let peerAddress: String
+  /// The loop of the connection.
+  public let loop: EventLoop
+}
+
+/// What a handler answers with.
+public enum WebAnswer: Sendable {
+  /// An ordinary response, refused handshakes included.
+  case response(HTTPResponse)
+  /// The connection becomes a WebSocket: the fields, such as those of CORS, go into the 101 response.
+  case webSocket(WebSocketUpgrade, fields: HTTPFields, any WebSocketHandler)
+}
+
+/// Why a connection is answered without its request being handled.
+public enum ConnectionFault: Hashable, Sendable {
+  /// The head is none, or is refused.
+  case framing(FramingFault)
+  /// The declared body is larger than the limit, in bytes.
+  case bodyTooLarge(limit: Int)
+  /// No more connections are taken, in all or from this address.
+  case tooManyConnections
+}
+
+/// One answered request, for logs and metrics.
+public struct WebExchange: Sendable {
+  /// Nil when there was no head that could be read.
+  public let head: RequestHead?
+  /// Bytes of body received.
+  public let bodyBytes: Int
+  /// The status sent: 101 for a WebSocket.
+  public let status: Int
+  /// Bytes of the whole response, handed to the connection.
+  public let responseBytes: Int
+  /// From the end of the request to the answer.
+  public let duration: Duration
+  /// As in `WebRequest`.
+  public let peerAddress: String
+}

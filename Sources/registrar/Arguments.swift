@@ -1,0 +1,52 @@
+import ArgumentParser
+import Cryptography
+import KeyRecords
+
+/// An app id on the command line.
+struct AppArgument: ExpressibleByArgument {
+  let app: AppID
+
+  init?(argument: String) {
+    guard let app = AppID(argument) else { return nil }
+    self.app = app
+  }
+}
+
+/// A user id on the command line.
+struct UserArgument: ExpressibleByArgument {
+  let user: UserID
+
+  init?(argument: String) {
+    guard let user = UserID(argument) else { return nil }
+    self.user = user
+  }
+}
+
+/// A public key in base64 on the command line.
+struct KeyArgument: ExpressibleByArgument {
+  let key: VerifyingKey
+
+  init?(argument: String) {
+    guard let bytes = Base64.decodeCanonical(argument), let key = VerifyingKey(bytes), key.isValidPoint else {
+      return nil
+    }
+    self.key = key
+  }
+}
+
+/// A span of time on the command line: a number with a unit, as in `30d`, `12h`, `90m`, `45s`, `0`.
+struct SpanArgument: ExpressibleByArgument {
+  let milliseconds: Milliseconds
+
+  init?(argument: String) {
+    let units: [Character: Milliseconds] = ["s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
+    guard let last = argument.last else { return nil }
+    let unit = units[last]
+    guard let number = Milliseconds(unit == nil ? Substring(argument) : argument.dropLast()), number >= 0,
+      unit != nil || number == 0
+    else { return nil }
+    let (product, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
+    guard !overflow else { return nil }
+    milliseconds = product
+  }
+}

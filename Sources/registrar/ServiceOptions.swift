@@ -1,0 +1,70 @@
+import ArgumentParser
+import KeyRecords
+import Logging
+import Registry
+import RegistryServer
+
+/// What the server serves, and how much memory it takes for that.
+struct ServiceOptions: ParsableArguments {
+  @Option(
+    name: .customLong("app"),
+    help: ArgumentHelp(
+      """
+      An app to create with the default policy if it is not there; may be repeated. Its admin key is made in \
+      DIR/admin-ID.json unless --admin-key names one. [env: REGISTRAR_APPS, separated by commas]
+      """, valueName: "id"))
+  var appFlags: [String] = []
+
+  @Option(
+    name: .customLong("admin-key"),
+    help: ArgumentHelp("The admin key of apps that --app creates. [env: REGISTRAR_ADMIN_KEY]", valueName: "file"))
+  var adminKeyFlag: String?
+
+  @Flag(
+    name: .customLong("migrate"),
+    help: """
+      Bring the schema of a named database up to date at the start. The private cluster's always is. \
+      [env: REGISTRAR_MIGRATE=1]
+      """)
+  var migrateFlag = false
+
+  @Option(
+    name: .customLong("cache-mib"),
+    help: ArgumentHelp(
+      "Memory for answers, in MiB; 0 turns it off. [env: REGISTRAR_CACHE_MIB; default: 256]", valueName: "n"))
+  var cacheFlag: Int?
+
+  @Option(
+    name: .customLong("log-level"),
+    help: ArgumentHelp(
+      "trace, debug, info, notice, warning, error or critical. [env: REGISTRAR_LOG_LEVEL; default: notice]",
+      valueName: "level"))
+  var levelFlag: String?
+
+  func appIDs() throws -> [AppID] {
+    try Settings.list(appFlags, "REGISTRAR_APPS").map { text in
+      guard let app = AppID(text) else {
+        throw ValidationError("\"\(text)\" is no app id: use lower-case letters, digits, dots and dashes")
+      }
+      return app
+    }
+  }
+
+  func adminKeyFile() -> String? { Settings.text(adminKeyFlag, "REGISTRAR_ADMIN_KEY") }
+
+  func migratesSchema() -> Bool { migrateFlag || Settings.text(nil, "REGISTRAR_MIGRATE") == "1" }
+
+  func memoryBytes() throws -> Int {
+    try Settings.integer(cacheFlag, "REGISTRAR_CACHE_MIB", default: 256, in: 0...1_048_576) << 20
+  }
+
+  func level() throws -> Logger.Level {
+    let text = Settings.text(levelFlag, "REGISTRAR_LOG_LEVEL") ?? "notice"
+    guard let level = Logger.Level(rawValue: text) else { throw ValidationError("\"\(text)\" is no log level") }
+    return level
+  }
+
+  func apply(to configuration: inout RegistryServerConfiguration) throws {
+    configuration.registry.memoryBytes = try memoryBytes()
+  }
+}
