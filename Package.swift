@@ -39,6 +39,7 @@ let package = Package(
     .systemLibrary(
       name: "CWebSockets", pkgConfig: "libwebsockets", providers: [.apt(["libwebsockets-dev"])]),
     .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     library("Cryptography", ["CSodium", "CArgon2"]),
     library("PeerstackFormat", ["Cryptography"]),
     library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
@@ -62,7 +63,7 @@ let package = Package(
         "Conformance", "Cryptography", "PeerstackFormat", "KeyRecords", "RegistryAPI", "Registry", "RegistryServer",
         "WebTransport", "Postgres", "PostgresCluster", .product(name: "Logging", package: "swift-log"),
       ]),
-    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV"]),
+    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV", "COpenSSL"]),
     .target(
       name: "Migrations", path: "Migrations", exclude: ["README.md"], resources: [.embedInCode("sql")],
       swiftSettings: settings),
@@ -90,7 +91,7 @@ let package = Package(
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),
     tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
-    tests("WebTransport", ["HTTPFormat"]),
+    tests("WebTransport", ["HTTPFormat", "COpenSSL"]),
     tests(
       "RegistryServer",
       [

@@ -40,22 +40,24 @@ struct HTTPServerTests {
     }
   }
 
-  @Test("What breaks the framing is answered, and the connection closed", arguments: [
-    ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", 400),
-    ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1x\r\n\r\na", 400),
-    ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", 400),
-    ("GET / HTTP/1.1\nHost: h\n\n", 400),
-    ("GET / HTTP/1.1\r\n\r\n", 400),
-    ("\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
-    ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-    ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
-    ("POST / HTTP/1.1\r\nHost: h\r\n\r\n", 411),
-    ("GET / HTTP/1.1\r\nHost: h\r\nX: " + String(repeating: "x", count: 9000) + "\r\n\r\n", 431),
-    ("GET /" + String(repeating: "x", count: 5000) + " HTTP/1.1\r\nHost: h\r\n\r\n", 431),
-    ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n", 413),
-    ("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n", 413),
-    ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999999999999\r\n\r\n", 413),
-  ])
+  @Test(
+    "What breaks the framing is answered, and the connection closed",
+    arguments: [
+      ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", 400),
+      ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1x\r\n\r\na", 400),
+      ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", 400),
+      ("GET / HTTP/1.1\nHost: h\n\n", 400),
+      ("GET / HTTP/1.1\r\n\r\n", 400),
+      ("\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+      ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+      ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+      ("POST / HTTP/1.1\r\nHost: h\r\n\r\n", 411),
+      ("GET / HTTP/1.1\r\nHost: h\r\nX: " + String(repeating: "x", count: 9000) + "\r\n\r\n", 431),
+      ("GET /" + String(repeating: "x", count: 5000) + " HTTP/1.1\r\nHost: h\r\n\r\n", 431),
+      ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n", 413),
+      ("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n", 413),
+      ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999999999999\r\n\r\n", 413),
+    ])
   func faults(request: String, status: Int) async throws {
     try await TestServer.run { test in
       let client = try test.client()
@@ -122,10 +124,12 @@ struct HTTPServerTests {
     }
   }
 
-  @Test("HTTP/1.0 and Connection: close are answered and closed", arguments: [
-    "GET /b HTTP/1.0\r\n\r\n", "GET /b HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-    "GET /b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-  ])
+  @Test(
+    "HTTP/1.0 and Connection: close are answered and closed",
+    arguments: [
+      "GET /b HTTP/1.0\r\n\r\n", "GET /b HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+      "GET /b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    ])
   func closing(request: String) async throws {
     try await TestServer.run { test in
       let client = try test.client()

@@ -19,7 +19,8 @@ final class TestService: WebHandler {
     case "gate":
       await gate.pass()
       return text("passed \(head.query ?? "")")
-    case "big": return .response(HTTPResponse(status: 200, body: [UInt8](repeating: 0x62, count: Int(head.query ?? "") ?? 0)))
+    case "big":
+      return .response(HTTPResponse(status: 200, body: [UInt8](repeating: 0x62, count: Int(head.query ?? "") ?? 0)))
     case "peer": return text("\(request.peerAddress) \(request.loop.isCurrent)")
     case "ws": return upgrade(head)
     case "hop":

@@ -132,7 +132,7 @@ extension EventLoop {
       return errands + mail.errands
     }
     errands = []
-    handles.close()
+    handles.close(waitingForOthers: isWhole)
     if isWhole {
       // On a loop that is not its own, libwebsockets destroys in two steps, with a run of the loop in between.
       if let context = context.pointee { LibraryStart.exclusively { lws_context_destroy(context) } }

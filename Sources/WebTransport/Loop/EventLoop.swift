@@ -88,7 +88,7 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
     let code = pthread_create(&thread, nil, loopThread, argument.toOpaque())
     guard code == 0 else {
       argument.release()
-      loop.handles.close()
+      loop.handles.close(waitingForOthers: true)
       loop.handles.destroy()
       throw TransportError("start the thread \(name)", code: code)
     }

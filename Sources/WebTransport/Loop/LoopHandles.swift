@@ -50,12 +50,16 @@ final class LoopHandles {
 
   func stop() { uv_stop(loop) }
 
-  /// Closes our handles, and runs until everything that others have on the loop is closed as well.
-  func close() {
+  /// Closes our handles. With `waitingForOthers`, runs until everything that others have on the loop is closed as well.
+  func close(waitingForOthers: Bool) {
     close(async)
     close(prepare)
     close(timer)
-    while uv_run(loop, UV_RUN_DEFAULT) != 0 {}
+    if waitingForOthers {
+      while uv_run(loop, UV_RUN_DEFAULT) != 0 {}
+    } else {
+      uv_run(loop, UV_RUN_NOWAIT)
+    }
   }
 
   /// Frees everything, after `close`.

@@ -52,6 +52,8 @@ final class HTTPConnection: @unchecked Sendable {
   var writeDeadline = UInt64.max
   var hasBegunHead = false
   var hasAnswered = false
+  /// Whether requests were left alone because too much was to be sent.
+  var isHeldUp = false
   var hasPeerEnded = false
   var lingeredBytes = 0
   var task: Task<Void, Never>?
@@ -59,6 +61,9 @@ final class HTTPConnection: @unchecked Sendable {
 
   /// Bytes that a lingering connection may still send.
   static let mostLingeredBytes = 1_048_576
+
+  /// Used bytes at the beginning of `input` that are moved away.
+  static let mostUsedInputBytes = 16_384
 
   init(_ service: HTTPService, seat: ConnectionSeat?, peerAddress: String) {
     self.service = service
@@ -140,9 +145,11 @@ final class HTTPConnection: @unchecked Sendable {
     switch phase {
     case .head, .body:
       if input.isEmpty, unsentBytes < configuration.pendingOutputBytes {
+        isHeldUp = false
         let used = received.withMemoryRebound(to: UInt8.self) { process($0) }
         keep(UnsafeRawBufferPointer(rebasing: received[used...]))
         flush()
+        if isHeldUp { pump() }
       } else {
         keep(received)
         pump()
@@ -189,23 +196,34 @@ final class HTTPConnection: @unchecked Sendable {
 
   // MARK: - Requests
 
-  /// Goes on with what was received earlier, and sends what that leads to.
+  /// Goes on with what was received earlier, and sends what that leads to, until requests or the client's patience end.
   func pump() {
-    if inputStart < input.count {
-      var pending: [UInt8] = []
-      swap(&pending, &input)
-      let used = pending.withUnsafeBufferPointer {
-        process(UnsafeBufferPointer(rebasing: $0[inputStart...]))
-      }
-      inputStart += used
-      if inputStart < pending.count {
-        pending.removeFirst(inputStart)
-        input = pending
-      }
+    repeat {
+      isHeldUp = false
+      processInput()
+      flush()
+    } while isHeldUp && unsentBytes < configuration.pendingOutputBytes
+    readOn()
+  }
+
+  private func processInput() {
+    guard inputStart < input.count else { return }
+    var pending: [UInt8] = []
+    swap(&pending, &input)
+    let start = inputStart
+    inputStart = 0
+    let used = pending.withUnsafeBufferPointer { process(UnsafeBufferPointer(rebasing: $0[start...])) }
+    switch phase {
+    case .finishing, .lingering, .closed: return
+    default: break
+    }
+    guard start + used < pending.count else { return }
+    input = pending
+    inputStart = start + used
+    if inputStart >= HTTPConnection.mostUsedInputBytes {
+      input.removeFirst(inputStart)
       inputStart = 0
     }
-    flush()
-    readOn()
   }
 
   private func readOn() {
@@ -213,20 +231,25 @@ final class HTTPConnection: @unchecked Sendable {
       if case .head = phase, unsentBytes < configuration.pendingOutputBytes { endAfterPeer() }
       return
     }
-    if input.count < configuration.pendingInputBytes { watch?.setReadable(true) }
+    if input.count - inputStart < configuration.pendingInputBytes { watch?.setReadable(true) }
   }
 
   /// Every whole request of a client that has ended its side is answered: nothing more will come.
   private func endAfterPeer() {
     phase = .finishing
     input = []
+    inputStart = 0
     flush()
   }
 
   /// Reads requests from the beginning of `bytes` and starts their handlers. Returns how many bytes were used.
   private func process(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
     var used = 0
-    while used < bytes.count, unsentBytes < configuration.pendingOutputBytes {
+    while used < bytes.count {
+      guard unsentBytes < configuration.pendingOutputBytes else {
+        isHeldUp = true
+        return used
+      }
       let rest = UnsafeBufferPointer(rebasing: bytes[used...])
       switch phase {
       case .head:

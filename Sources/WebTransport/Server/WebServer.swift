@@ -73,12 +73,20 @@ public final class WebServer: Sendable {
     await withTaskGroup(of: Void.self) { group in
       for service in services {
         group.addTask {
-          await service.loop.drain(within: deadline) { service.stop($0) } cut: { service.cut() }
+          await service.loop.drain(within: deadline) {
+            service.stop($0)
+          } cut: {
+            service.cut()
+          }
           await service.loop.run { service.cut() }
         }
       }
       group.addTask { [webSockets] in
-        await webSockets.loop.drain(within: deadline) { webSockets.stop(reason: reason, $0) } cut: { webSockets.cut() }
+        await webSockets.loop.drain(within: deadline) {
+          webSockets.stop(reason: reason, $0)
+        } cut: {
+          webSockets.cut()
+        }
         await webSockets.loop.run { webSockets.cut() }
       }
     }

@@ -168,11 +168,12 @@ public final class WebSocketConnection: @unchecked Sendable {
     }
   }
 
+  /// One byte, because libwebsockets does not report an answer without any.
   private static func ping(_ connection: OpaquePointer) -> Bool {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: cwebsockets_pre()) { buffer in
+    let headroom = cwebsockets_pre()
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: headroom + 1) { buffer in
       buffer.initialize(repeating: 0)
-      let end = buffer.baseAddress.map { $0 + buffer.count }
-      return lws_write(connection, end, 0, LWS_WRITE_PING) >= 0
+      return lws_write(connection, buffer.baseAddress.map { $0 + headroom }, 1, LWS_WRITE_PING) >= 0
     }
   }
 

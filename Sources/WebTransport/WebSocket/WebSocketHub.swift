@@ -35,7 +35,8 @@ final class WebSocketHub: @unchecked Sendable {
   /// Makes the loop ready for WebSockets. On the loop.
   func start() throws(TransportError) {
     if loop.webSocketHost == nil {
-      loop.webSocketHost = try loop.makeHost("clients", protocols: WebSocketProtocol.list) { info in
+      // libwebsockets chooses the vhost anew, by the `Host` of our handshake (`WebSocketUpgrade.canonicalRequest`).
+      loop.webSocketHost = try loop.makeHost("localhost", protocols: WebSocketProtocol.list) { info in
         info.retry_and_idle_policy = WebSocketProtocol.noLifeChecks
       }
     }
