@@ -18,10 +18,19 @@ public struct ResponseHead: Sendable {
   public func value(of name: StaticString) -> String? {
     var value: String?
     for field in fieldRanges where bytes.span.equals(name, at: field.name) {
-      let text = String(String.UnicodeScalarView(bytes[field.value.indices].map { Unicode.Scalar($0) }))
+      let text = ResponseHead.text(bytes[field.value.indices])
       value = value.map { $0 + ", " + text } ?? text
     }
     return value
+  }
+
+  /// All fields in the order they were sent, names as sent.
+  public var fields: [(name: String, value: String)] {
+    fieldRanges.map { (ResponseHead.text(bytes[$0.name.indices]), ResponseHead.text(bytes[$0.value.indices])) }
+  }
+
+  private static func text(_ slice: ArraySlice<UInt8>) -> String {
+    String(String.UnicodeScalarView(slice.map { Unicode.Scalar($0) }))
   }
 
   /// How many field lines have this name, which is written in lower case.

@@ -11,7 +11,9 @@ private func failureOfGet(
   _ script: @escaping @Sendable (ClientTestConnection) -> Void
 ) async throws -> WebClientError? {
   try await withClient(configuration, script) { client, origin, _ in
-    await failure { () throws(WebClientError) in try await client.response(to: WebRequest(.get, origin, target: "/")) }
+    await failure { () throws(WebClientError) in
+      try await client.response(to: WebClientRequest(.get, origin, target: "/"))
+    }
   }
 }
 
@@ -101,7 +103,7 @@ struct ClientFailureTests {
       _ = connection.readRequest()
       connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + String(repeating: "x", count: 100_000))
     } _: { client, origin, _ in
-      try await client.response(to: WebRequest(.get, origin, target: "/")).body.count
+      try await client.response(to: WebClientRequest(.get, origin, target: "/")).body.count
     }
     #expect(just == 100_000)
   }
@@ -127,7 +129,7 @@ struct ClientFailureTests {
       server.stop()
       #expect(await eventually { connectIsRefused(server.port) })
       return await failure { () throws(WebClientError) in
-        try await client.response(to: WebRequest(.get, origin, target: "/"))
+        try await client.response(to: WebClientRequest(.get, origin, target: "/"))
       }
     }
     #expect(error?.code == .connect)
@@ -141,7 +143,7 @@ struct ClientFailureTests {
     } _: { client, _, _ in
       let origin = try #require(WebOrigin(isSecure: false, host: "no-such-host.invalid", port: 80))
       let error = await failure { () throws(WebClientError) in
-        try await client.response(to: WebRequest(.get, origin, target: "/"))
+        try await client.response(to: WebClientRequest(.get, origin, target: "/"))
       }
       #expect(error?.code == .lookup, "\(String(describing: error))")
     }
@@ -154,7 +156,7 @@ struct ClientFailureTests {
       while connection.readRequest() != nil { connection.send(okay) }
     } _: { client, origin, _ in
       let named = try #require(WebOrigin(isSecure: false, host: "localhost", port: origin.port))
-      let answer = try await client.response(to: WebRequest(.get, named, target: "/"))
+      let answer = try await client.response(to: WebClientRequest(.get, named, target: "/"))
       #expect(answer.status == 200)
     }
   }
@@ -168,7 +170,7 @@ struct ClientFailureTests {
       for host in ["127.0.0.1", "localhost", "::1", "::ffff:127.0.0.1", "10.0.0.1", "169.254.169.254"] {
         let origin = try #require(WebOrigin(isSecure: false, host: host, port: origin.port))
         let error = await failure { () throws(WebClientError) in
-          try await client.response(to: WebRequest(.get, origin, target: "/"))
+          try await client.response(to: WebClientRequest(.get, origin, target: "/"))
         }
         #expect(error?.code == .addressRefused, "\(host): \(String(describing: error))")
       }
@@ -186,13 +188,13 @@ struct ClientFailureTests {
       connection.resetAtEnd()
     } _: { client, origin, server in
       for _ in 0..<3 {
-        try #expect(await client.response(to: WebRequest(.get, origin, target: "/")).status == 200)
+        try #expect(await client.response(to: WebClientRequest(.get, origin, target: "/")).status == 200)
       }
       #expect(server.connectionCount == 3)
-      let repeatable = WebRequest(.post, origin, target: "/", isRepeatable: true)
+      let repeatable = WebClientRequest(.post, origin, target: "/", isRepeatable: true)
       try #expect(await client.response(to: repeatable).status == 200)
       let error = await failure { () throws(WebClientError) in
-        try await client.response(to: WebRequest(.post, origin, target: "/"))
+        try await client.response(to: WebClientRequest(.post, origin, target: "/"))
       }
       #expect(error?.code == .connectionLost)
       #expect(server.connectionCount == 4)
@@ -216,7 +218,7 @@ struct ClientFailureTests {
     } _: { client, origin, server in
       let get = { () async -> WebClientError? in
         await failure { () throws(WebClientError) in
-          try await client.response(to: WebRequest(.get, origin, target: "/"))
+          try await client.response(to: WebClientRequest(.get, origin, target: "/"))
         }
       }
       #expect(await get() == nil)
@@ -236,7 +238,7 @@ struct ClientFailureTests {
       connection.send(okay)
     } _: { client, origin, server in
       for number in 1...5 {
-        let answer = try await client.response(to: WebRequest(.post, origin, target: "/"))
+        let answer = try await client.response(to: WebClientRequest(.post, origin, target: "/"))
         #expect(answer.status == 200)
         #expect(await eventually { server.openCount == 0 })
         #expect(server.connectionCount == number)
@@ -252,7 +254,7 @@ struct ClientFailureTests {
       _ = connection.read(1)
     } _: { client, origin, _ in
       let body = [UInt8](repeating: 0, count: 8_000_000)
-      let answer = try await client.response(to: WebRequest(.post, origin, target: "/", body: body))
+      let answer = try await client.response(to: WebClientRequest(.post, origin, target: "/", body: body))
       #expect(answer.status == 413)
       #expect(answer.body == Array("no".utf8))
     }
@@ -263,7 +265,7 @@ struct ClientFailureTests {
     try await withClient(configuration { $0.idleTimeout = .milliseconds(50) }) { connection in
       while connection.readRequest() != nil { connection.send(okay) }
     } _: { client, origin, server in
-      _ = try await client.response(to: WebRequest(.get, origin, target: "/"))
+      _ = try await client.response(to: WebClientRequest(.get, origin, target: "/"))
       #expect(await eventually { server.openCount == 0 })
     }
   }
@@ -274,13 +276,13 @@ struct ClientFailureTests {
       $0.waitForEnd()
     } _: { client, origin, server in
       async let running = failure { () throws(WebClientError) in
-        try await client.response(to: WebRequest(.get, origin, target: "/"))
+        try await client.response(to: WebClientRequest(.get, origin, target: "/"))
       }
       #expect(await eventually { server.openCount == 1 })
       await client.close()
       #expect(await running?.code == .closed)
       let later = await failure { () throws(WebClientError) in
-        try await client.response(to: WebRequest(.get, origin, target: "/"))
+        try await client.response(to: WebClientRequest(.get, origin, target: "/"))
       }
       #expect(later?.code == .closed)
       #expect(await eventually { server.openCount == 0 })
@@ -310,7 +312,7 @@ struct ClientCancellationTests {
     } _: { client, origin, server in
       let task = Task {
         await failure { () throws(WebClientError) in
-          try await client.response(to: WebRequest(.get, origin, target: "/"))
+          try await client.response(to: WebClientRequest(.get, origin, target: "/"))
         }
       }
       #expect(await eventually { hasRequest.withLock { $0 } })
@@ -337,7 +339,7 @@ struct ClientCancellationTests {
       let get = { (target: String) in
         Task {
           await failure { () throws(WebClientError) in
-            try await client.response(to: WebRequest(.get, origin, target: target))
+            try await client.response(to: WebClientRequest(.get, origin, target: target))
           }
         }
       }
@@ -364,7 +366,7 @@ struct ClientCancellationTests {
           group.addTask {
             let task = Task {
               await failure { () throws(WebClientError) in
-                try await client.response(to: WebRequest(.get, origin, target: "/"))
+                try await client.response(to: WebClientRequest(.get, origin, target: "/"))
               }
             }
             if number % 2 == 0 {
@@ -376,7 +378,7 @@ struct ClientCancellationTests {
           }
         }
       }
-      try #expect(await client.response(to: WebRequest(.get, origin, target: "/")).status == 200)
+      try #expect(await client.response(to: WebClientRequest(.get, origin, target: "/")).status == 200)
       await client.close()
       #expect(await eventually { server.openCount == 0 })
     }

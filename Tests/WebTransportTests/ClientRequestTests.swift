@@ -27,7 +27,7 @@ func withClient<Value: Sendable>(
 }
 
 /// The error of a call that fails, or nil.
-func failure(_ call: () async throws(WebClientError) -> WebResponse) async -> WebClientError? {
+func failure(_ call: () async throws(WebClientError) -> WebClientResponse) async -> WebClientError? {
   do throws(WebClientError) {
     _ = try await call()
     return nil
@@ -50,17 +50,17 @@ struct ClientRequestTests {
     } _: { client, origin, server in
       var fields = HTTPFields()
       fields.add("accept", "application/json")
-      let get = try await client.response(to: WebRequest(.get, origin, target: "/a?b=c", fields: fields))
+      let get = try await client.response(to: WebClientRequest(.get, origin, target: "/a?b=c", fields: fields))
       #expect(get.status == 201)
       #expect(get.head.value(of: "x-one") == "1, 2")
       #expect(
         String(decoding: get.body, as: UTF8.self)
           == "GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:\(origin.port)\r\naccept: application/json\r\n\r\n")
-      let post = try await client.response(to: WebRequest(.post, origin, target: "/", body: Array("{}".utf8)))
+      let post = try await client.response(to: WebClientRequest(.post, origin, target: "/", body: Array("{}".utf8)))
       #expect(
         String(decoding: post.body, as: UTF8.self)
           == "POST / HTTP/1.1\r\nHost: 127.0.0.1:\(origin.port)\r\nContent-Length: 2\r\n\r\n{}")
-      let empty = try await client.response(to: WebRequest(.post, origin, target: "/"))
+      let empty = try await client.response(to: WebClientRequest(.post, origin, target: "/"))
       #expect(String(decoding: empty.body, as: UTF8.self).hasSuffix("\r\nContent-Length: 0\r\n\r\n"))
       #expect(server.connectionCount == 1)
     }
@@ -75,7 +75,7 @@ struct ClientRequestTests {
       connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(got.count)\r\n\r\n")
       connection.send(got)
     } _: { client, origin, _ in
-      let answer = try await client.response(to: WebRequest(.post, origin, target: "/", body: body))
+      let answer = try await client.response(to: WebClientRequest(.post, origin, target: "/", body: body))
       #expect(answer.body == body)
     }
   }
@@ -94,7 +94,7 @@ struct ClientRequestTests {
       }
     } _: { client, origin, server in
       for _ in 0..<3 {
-        let answer = try await client.response(to: WebRequest(.get, origin, target: "/"))
+        let answer = try await client.response(to: WebClientRequest(.get, origin, target: "/"))
         #expect(String(decoding: answer.body, as: UTF8.self) == "hello")
       }
       #expect(server.connectionCount == 1)
@@ -109,7 +109,7 @@ struct ClientRequestTests {
       connection.send("llo")
     } _: { client, origin, server in
       for _ in 0..<2 {
-        let answer = try await client.response(to: WebRequest(.get, origin, target: "/"))
+        let answer = try await client.response(to: WebClientRequest(.get, origin, target: "/"))
         #expect(String(decoding: answer.body, as: UTF8.self) == "hello")
       }
       #expect(server.connectionCount == 2)
@@ -125,7 +125,7 @@ struct ClientRequestTests {
       }
     } _: { client, origin, server in
       for (method, status) in [(HTTPMethod.head, 200), (.get, 204), (.get, 304)] {
-        let answer = try await client.response(to: WebRequest(method, origin, target: "/status/\(status)"))
+        let answer = try await client.response(to: WebClientRequest(method, origin, target: "/status/\(status)"))
         #expect(answer.status == status)
         #expect(answer.body.isEmpty)
       }
@@ -147,7 +147,7 @@ struct ClientRequestTests {
       connection.waitForEnd()
     } _: { client, origin, server in
       for _ in 0..<3 {
-        let answer = try await client.response(to: WebRequest(.get, origin, target: "/"))
+        let answer = try await client.response(to: WebClientRequest(.get, origin, target: "/"))
         #expect(String(decoding: answer.body, as: UTF8.self) == "ok")
       }
       #expect(server.connectionCount == 3)
@@ -168,7 +168,7 @@ struct ClientRequestTests {
       try await withThrowingTaskGroup(of: Bool.self) { group in
         for number in 0..<100 {
           group.addTask {
-            let answer = try await client.response(to: WebRequest(.get, origin, target: "/\(number)"))
+            let answer = try await client.response(to: WebClientRequest(.get, origin, target: "/\(number)"))
             return String(decoding: answer.body, as: UTF8.self) == "\(number)"
           }
         }
@@ -185,14 +185,14 @@ struct ClientRequestTests {
     } _: { client, origin, server in
       for target in ["", "a", "/a b", "/a\r\nX: y", "/é", "/a#b"] {
         let error = await failure { () throws(WebClientError) in
-          try await client.response(to: WebRequest(.get, origin, target: target))
+          try await client.response(to: WebClientRequest(.get, origin, target: target))
         }
         #expect(error?.code == .invalidRequest, "\(target)")
       }
       var fields = HTTPFields()
       fields.add("Host", "elsewhere.example")
       let error = await failure { () throws(WebClientError) in
-        try await client.response(to: WebRequest(.get, origin, target: "/", fields: fields))
+        try await client.response(to: WebClientRequest(.get, origin, target: "/", fields: fields))
       }
       #expect(error?.code == .invalidRequest)
       #expect(server.connectionCount == 0)
@@ -207,7 +207,7 @@ struct ClientRequestTests {
       }
     } _: { client, origin, _ in
       let error = await failure { () throws(WebClientError) in
-        try await client.response(to: WebRequest(.get, origin, target: "/"))
+        try await client.response(to: WebClientRequest(.get, origin, target: "/"))
       }
       #expect(error?.code == .redirected)
       #expect(error?.status == 307)

@@ -72,7 +72,7 @@ struct ClientTLSTests {
         let origin = try #require(WebOrigin(isSecure: true, host: host, port: origin.port))
         for count in [1, 10, 300_000] {
           let body = [UInt8](repeating: 0x61, count: count)
-          let answer = try await client.response(to: WebRequest(.post, origin, target: "/", body: body))
+          let answer = try await client.response(to: WebClientRequest(.post, origin, target: "/", body: body))
           #expect(answer.body.count > 100_000 + count)
           #expect(answer.body.suffix(count).elementsEqual(body))
         }
@@ -99,7 +99,7 @@ struct ClientTLSTests {
     } _: { client, origin, _ in
       let origin = try #require(WebOrigin(isSecure: true, host: host, port: origin.port))
       let error = await failure { () throws(WebClientError) in
-        try await client.response(to: WebRequest(.get, origin, target: "/"))
+        try await client.response(to: WebClientRequest(.get, origin, target: "/"))
       }
       // Where the resolver knows no names below localhost, the look-up fails first.
       #expect(error?.code == .tls || (host == "elsewhere.localhost" && error?.code == .lookup))
@@ -119,7 +119,7 @@ struct ClientTLSTests {
         if isOrderly { connection.sayGoodbye() }
       } _: { client, origin, _ in
         let error = await failure { () throws(WebClientError) in
-          try await client.response(to: WebRequest(.get, origin, target: "/"))
+          try await client.response(to: WebClientRequest(.get, origin, target: "/"))
         }
         #expect(error?.code == (isOrderly ? nil : .connectionLost), "\(String(describing: error))")
       }
@@ -140,7 +140,7 @@ struct ClientTLSTests {
       } _: { client, origin, server in
         let origin = try #require(WebOrigin(isSecure: true, host: "localhost", port: origin.port))
         let error = await failure { () throws(WebClientError) in
-          try await client.response(to: WebRequest(.get, origin, target: "/"))
+          try await client.response(to: WebClientRequest(.get, origin, target: "/"))
         }
         #expect(error?.code == code, "\(String(describing: error))")
         #expect(await eventually { server.openCount == 0 })
@@ -156,7 +156,7 @@ struct ClientTLSTests {
       let origin = try #require(WebOrigin(isSecure: true, host: "localhost", port: origin.port))
       let task = Task {
         await failure { () throws(WebClientError) in
-          try await client.response(to: WebRequest(.get, origin, target: "/"))
+          try await client.response(to: WebClientRequest(.get, origin, target: "/"))
         }
       }
       #expect(await eventually { server.openCount == 1 })
@@ -173,7 +173,7 @@ struct ClientTLSTests {
     } _: { client, origin, _ in
       let origin = try #require(WebOrigin(isSecure: true, host: "localhost", port: origin.port))
       let error = await failure { () throws(WebClientError) in
-        try await client.response(to: WebRequest(.get, origin, target: "/"))
+        try await client.response(to: WebClientRequest(.get, origin, target: "/"))
       }
       #expect(error?.code == .tls)
     }

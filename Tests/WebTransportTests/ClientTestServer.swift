@@ -56,6 +56,8 @@ final class ClientTestServer: Sendable {
     shutdown(listener, Int32(SHUT_RDWR))
   }
 
+  deinit { close(listener) }
+
   private func accept() {
     while true {
       let descriptor = Glibc.accept(listener, nil, nil)
@@ -78,7 +80,6 @@ final class ClientTestServer: Sendable {
         }
       }
     }
-    close(listener)
   }
 }
 
@@ -237,13 +238,4 @@ func startThread(_ work: @escaping @Sendable () -> Void) {
     return nil
   }
   if pthread_create(&thread, nil, body, argument) == 0 { pthread_detach(thread) }
-}
-
-/// Waits until `condition` holds, for as long as a busy machine may need; false when it never does.
-func eventually(_ condition: () -> Bool) async -> Bool {
-  for _ in 0..<2000 {
-    if condition() { return true }
-    try? await Task.sleep(for: .milliseconds(10))
-  }
-  return false
 }

@@ -47,7 +47,7 @@ extension ClientTestConnection {
 
 /// Runs `body` with an open WebSocket to a server that follows `script` once the WebSocket stands.
 private func withWebSocket<Value: Sendable>(
-  _ limits: WebSocketLimits = WebSocketLimits(), tls: ClientTestTLS? = nil,
+  _ limits: WebSocketClientLimits = WebSocketClientLimits(), tls: ClientTestTLS? = nil,
   _ script: @escaping @Sendable (ClientTestConnection) -> Void,
   _ body: (WebSocketClient, ClientTestServer) async throws -> Value
 ) async throws -> Value {
@@ -70,8 +70,8 @@ private func failureOf<Value>(_ call: () async throws(WebClientError) -> Value) 
   }
 }
 
-private func limits(_ change: (inout WebSocketLimits) -> Void) -> WebSocketLimits {
-  var limits = WebSocketLimits()
+private func limits(_ change: (inout WebSocketClientLimits) -> Void) -> WebSocketClientLimits {
+  var limits = WebSocketClientLimits()
   change(&limits)
   return limits
 }

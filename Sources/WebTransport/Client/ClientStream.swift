@@ -82,9 +82,9 @@ final class ClientStream {
     attemptTimer?.cancel()
     attemptTimer = nil
     session = nil
-    // The descriptor is the watch's, and closes with it.
     watch?.cancel()
     watch = nil
+    if descriptor >= 0 { Glibc.close(descriptor) }
     descriptor = -1
   }
 
@@ -122,13 +122,15 @@ final class ClientStream {
       Glibc.close(socket)
       throw failure(address, code)
     }
+    descriptor = socket
     do {
-      watch = try loop.adopt(
-        socket, onReadable: { [self] in readable(address) }, onWritable: { [self] in writable(address) })
+      // A duplicate is watched: it may be given up, and its number be somebody else's, before the end is noticed here.
+      watch = try loop.watch(
+        fileDescriptor: socket, onReadable: { [self] in readable(address) }, onWritable: { [self] in writable(address) })
     } catch {
+      dropSocket()
       throw WebClientError(.connect, "could not connect to \(address): \(error)")
     }
-    descriptor = socket
     watch?.requestWritable()
     guard !addresses.isEmpty else { return }
     attemptTimer = loop.schedule(after: ClientStream.attemptTimeout) { [weak self] in

@@ -69,7 +69,8 @@ final class HTTPClientConnection: ClientStreamOwner {
     self.exchange = exchange
     exchange.place = .connection(self)
     hasAnswerBegun = false
-    reader = ResponseReader(limits: pool.configuration.response, isHead: exchange.isHead)
+    let limits = exchange.responseLimits(pool.configuration)
+    reader = ResponseReader(limits: limits, isHead: exchange.isHead)
     stream?.send(exchange.bytes)
   }
 
@@ -120,7 +121,7 @@ final class HTTPClientConnection: ClientStreamOwner {
   private func complete(isClean: Bool) {
     guard let head = reader.head else { return }
     let keeps = isClean && head.keepAlive && stream?.unsentByteCount == 0
-    let outcome = WebResponse.outcome(head, reader.body, origin: pool.origin)
+    let outcome = WebClientResponse.outcome(head, reader.body, origin: pool.origin)
     reader = ResponseReader()
     guard keeps else { return finish(outcome) }
     isKept = true
@@ -139,7 +140,7 @@ final class HTTPClientConnection: ClientStreamOwner {
   }
 }
 
-extension WebResponse {
+extension WebClientResponse {
   /// The answer, or why it is none.
   static func outcome(_ head: ResponseHead, _ body: [UInt8], origin: WebOrigin) -> HTTPExchange.Outcome {
     if (300..<400).contains(head.status), head.status != 304 {
@@ -151,7 +152,7 @@ extension WebResponse {
       let reason = "\(origin) answered in a coding that was not asked for: \(coding.prefix(64))"
       return .failure(WebClientError(.malformedAnswer, reason, status: head.status))
     }
-    return .success(WebResponse(head: head, body: body))
+    return .success(WebClientResponse(head: head, body: body))
   }
 }
 

@@ -4,7 +4,7 @@ import HTTPFormat
 ///
 /// `@unchecked Sendable`: everything that changes belongs to the loop's thread.
 final class HTTPExchange: @unchecked Sendable {
-  typealias Outcome = Result<WebResponse, WebClientError>
+  typealias Outcome = Result<WebClientResponse, WebClientError>
 
   /// Where the exchange is, so that it can be taken away from there.
   enum Place {
@@ -19,6 +19,8 @@ final class HTTPExchange: @unchecked Sendable {
   let bytes: [UInt8]
   let isHead: Bool
   let isRepeatable: Bool
+  private let answerBytes: Int?
+  private let deadline: Duration?
   var place = Place.nowhere
   /// Whether it was sent before, over a kept connection that had ended.
   var wasRepeated = false
@@ -26,7 +28,7 @@ final class HTTPExchange: @unchecked Sendable {
   private var completion: (@Sendable (Outcome) -> Void)?
   private var isCancelled = false
 
-  init(_ request: WebRequest) throws(WebClientError) {
+  init(_ request: WebClientRequest) throws(WebClientError) {
     guard RequestSerializer.isValidTarget(request.target) else {
       throw WebClientError(.invalidRequest, "the request target is not a plain path and query")
     }
@@ -36,6 +38,8 @@ final class HTTPExchange: @unchecked Sendable {
     origin = request.origin
     isHead = request.method == .head
     isRepeatable = request.isRepeatable
+    answerBytes = request.answerBytes
+    deadline = request.deadline
     bytes = RequestSerializer.bytes(
       request.method, target: request.target, host: request.origin.hostField, fields: request.fields,
       body: request.body)
@@ -45,19 +49,25 @@ final class HTTPExchange: @unchecked Sendable {
   static let ownFields: [StaticString] = ["host", "upgrade", "expect", "te"]
 
   /// Begins to wait for the answer; false when the task was cancelled before.
-  func begin(
-    on loop: EventLoop, deadline: Duration, _ completion: @escaping @Sendable (Outcome) -> Void
-  ) -> Bool {
+  func begin(_ engine: WebClientEngine, _ completion: @escaping @Sendable (Outcome) -> Void) -> Bool {
     guard !isCancelled else {
       completion(.failure(.cancelled))
       return false
     }
     self.completion = completion
-    timer = loop.schedule(after: deadline) { [weak self] in
+    let deadline = deadline ?? engine.configuration.deadline
+    timer = engine.loop.schedule(after: deadline) { [weak self] in
       guard let self else { return }
       withdraw(WebClientError(.timedOut, "no whole answer from \(origin) within \(deadline)"))
     }
     return true
+  }
+
+  /// How much of the answer is read.
+  func responseLimits(_ configuration: WebClientConfiguration) -> ResponseLimits {
+    let usual = configuration.response
+    guard let answerBytes else { return usual }
+    return ResponseLimits(headBytes: usual.headBytes, fieldCount: usual.fieldCount, bodyBytes: answerBytes)
   }
 
   func cancel() {

@@ -19,7 +19,7 @@ public final class WebClient: Sendable {
   ///
   /// A request over a kept connection that ends before any byte of an answer is sent once more if that is allowed. If the
   /// calling task is cancelled, the request's connection is closed and the call ends at once.
-  public func response(to request: WebRequest) async throws(WebClientError) -> WebResponse {
+  public func response(to request: WebClientRequest) async throws(WebClientError) -> WebClientResponse {
     let exchange = try HTTPExchange(request)
     let engine = engine
     let outcome = await withTaskCancellationHandler {
@@ -74,7 +74,7 @@ final class WebClientEngine: @unchecked Sendable {
   }
 
   func start(_ exchange: HTTPExchange, _ completion: @escaping @Sendable (HTTPExchange.Outcome) -> Void) {
-    guard exchange.begin(on: loop, deadline: configuration.deadline, completion) else { return }
+    guard exchange.begin(self, completion) else { return }
     let pool = pools[exchange.origin] ?? OriginPool(exchange.origin, self)
     pools[exchange.origin] = pool
     pool.start(exchange)

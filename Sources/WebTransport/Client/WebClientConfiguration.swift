@@ -32,7 +32,7 @@ public struct WebClientConfiguration: Hashable, Sendable {
 }
 
 /// A request.
-public struct WebRequest: Hashable, Sendable {
+public struct WebClientRequest: Hashable, Sendable {
   /// The method.
   public var method: HTTPMethod
   /// Whom to ask.
@@ -46,6 +46,10 @@ public struct WebRequest: Hashable, Sendable {
   /// Whether the request may be sent again when a kept connection turns out to be closed: true for GET, HEAD and OPTIONS,
   /// and for what the caller knows to be safe.
   public var isRepeatable: Bool
+  /// Largest body of the answer in bytes; nil for what the client's configuration says.
+  public var answerBytes: Int?
+  /// Longest time for all of it; nil for what the client's configuration says.
+  public var deadline: Duration?
 
   /// - Parameter isRepeatable: Nil for what the method says.
   public init(
@@ -62,7 +66,7 @@ public struct WebRequest: Hashable, Sendable {
 }
 
 /// A whole answer, of any status but redirects.
-public struct WebResponse: Sendable {
+public struct WebClientResponse: Sendable {
   /// Status and fields.
   public let head: ResponseHead
   /// The content, without chunks.

@@ -2,7 +2,7 @@ public import HTTPFormat
 import Synchronization
 
 /// How much a WebSocket takes, and how long it waits.
-public struct WebSocketLimits: Hashable, Sendable {
+public struct WebSocketClientLimits: Hashable, Sendable {
   /// Longest message, in bytes of all its frames. The server's announcement of a longer one ends the WebSocket (1009).
   public var messageBytes = 1_048_576
   /// Bytes of messages that wait to be read. Beyond them nothing more is received, so that the server has to wait; one
@@ -41,10 +41,11 @@ extension WebClient {
   /// `upgradeRefused` or `redirected` with the status when the server answers otherwise. Closing the client ends it.
   ///
   /// - Parameters:
-  ///   - target: Path and query, as in `WebRequest`.
+  ///   - target: Path and query, as in `WebClientRequest`.
   ///   - fields: Everything but what belongs to the handshake.
   public func openWebSocket(
-    _ origin: WebOrigin, target: String, fields: HTTPFields = HTTPFields(), limits: WebSocketLimits = WebSocketLimits()
+    _ origin: WebOrigin, target: String, fields: HTTPFields = HTTPFields(),
+    limits: WebSocketClientLimits = WebSocketClientLimits()
   ) async throws(WebClientError) -> WebSocketClient {
     let link = WebSocketLink(engine, try WebSocketOpening(origin, target: target, fields: fields), limits)
     let outcome = await withTaskCancellationHandler {

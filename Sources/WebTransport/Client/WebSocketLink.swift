@@ -16,7 +16,7 @@ final class WebSocketLink: ClientStreamOwner, @unchecked Sendable {
   let engine: WebClientEngine
   let closure = Mutex<WebSocketClosure?>(nil)
   private let opening: WebSocketOpening
-  private let limits: WebSocketLimits
+  private let limits: WebSocketClientLimits
   private var state = State.opening
   private var attempt: ConnectAttempt?
   private var stream: ClientStream?
@@ -38,7 +38,7 @@ final class WebSocketLink: ClientStreamOwner, @unchecked Sendable {
   /// Bytes that may wait to be sent when a ping is answered: a server that asks but does not listen gets no more.
   private static let mostUnsentForPong = 65_536
 
-  init(_ engine: WebClientEngine, _ opening: WebSocketOpening, _ limits: WebSocketLimits) {
+  init(_ engine: WebClientEngine, _ opening: WebSocketOpening, _ limits: WebSocketClientLimits) {
     self.engine = engine
     self.opening = opening
     self.limits = limits

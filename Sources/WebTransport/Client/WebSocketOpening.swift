@@ -30,7 +30,8 @@ struct WebSocketOpening: Sendable {
   func check(_ head: ResponseHead) throws(WebClientError) {
     guard head.status == 101 else {
       let reason = "\(origin) does not open a WebSocket here: it answered with status \(head.status)"
-      throw WebClientError((300..<400).contains(head.status) ? .redirected : .upgradeRefused, reason, status: head.status)
+      throw WebClientError(
+        (300..<400).contains(head.status) ? .redirected : .upgradeRefused, reason, status: head.status)
     }
     guard head.value(of: "upgrade")?.lowercased() == "websocket", head.hasElement("upgrade", in: "connection"),
       head.value(of: "sec-websocket-accept") == expectedAnswer, head.count(of: "sec-websocket-extensions") == 0,
