@@ -54,6 +54,11 @@ extension OpenKeystore {
     contents.signingKey(for: publicKey)
   }
 
+  /// The public box key that goes with a held key; nil if the key is not held.
+  public func publicBoxKey(for publicKey: VerifyingKey) -> PublicBoxKey? {
+    contents.signingKey(for: publicKey)?.boxKey.publicKey
+  }
+
   /// The box key that goes with the key in force in `app`; nil if there is none.
   public func boxKey(in app: AppID) -> BoxKey? {
     try? currentKey(in: app).boxKey

@@ -61,6 +61,8 @@ public struct SealedKeystore: Hashable, Sendable {
   public var id: UserID { header.id }
   /// The apps the file says it is for.
   public var apps: [AppID] { header.apps.map(\.app) }
+  /// The public halves of the paper keys, the file says.
+  public var paperKeys: [VerifyingKey] { header.paperKeys }
   /// How often the keystore was written, it says.
   public var revision: Int64 { header.revision }
   /// The ways to open it.
