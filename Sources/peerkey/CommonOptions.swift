@@ -20,8 +20,8 @@ enum Settings {
   }
 }
 
-/// What every command takes.
-struct CommonOptions: ParsableArguments {
+/// Which registrar, and which app.
+struct RegistrarOptions: ParsableArguments {
   @Option(
     name: .customLong("registrar"),
     help: ArgumentHelp(
@@ -33,6 +33,35 @@ struct CommonOptions: ParsableArguments {
     help: ArgumentHelp(
       "The app's id. [env: PEERKEY_APP; default: the keystore's, if it has only one]", valueName: "id"))
   var appFlag: String?
+}
+
+extension RegistrarOptions {
+  /// The app that was named.
+  func namedApp() throws -> AppID? {
+    guard let text = Settings.text(appFlag, "PEERKEY_APP") else { return nil }
+    guard let app = AppID(text) else { throw ValidationError("\"\(text)\" is no app id: give one like chat.example") }
+    return app
+  }
+
+  /// The app, or the only one of a keystore.
+  func app(of keystore: SealedKeystore? = nil) throws -> AppID {
+    if let app = try namedApp() { return app }
+    if let keystore, keystore.apps.count == 1 { return keystore.apps[0] }
+    throw ValidationError("which app: give --app, or set PEERKEY_APP")
+  }
+
+  /// The registrar that was named, or the first that a keystore noted for an app.
+  func address(noted: String? = nil) throws -> RegistrarAddress {
+    guard let text = Settings.text(registrarFlag, "PEERKEY_REGISTRAR") ?? noted else {
+      throw ValidationError("which registrar: give --registrar, or set PEERKEY_REGISTRAR")
+    }
+    return try RegistrarAddress(text)
+  }
+}
+
+/// What every command takes.
+struct CommonOptions: ParsableArguments {
+  @OptionGroup var service: RegistrarOptions
 
   @Option(
     name: .customLong("keystore"),
@@ -63,25 +92,14 @@ struct CommonOptions: ParsableArguments {
   var keystoreFile: KeystoreFile { KeystoreFile(path: keystorePath) }
 
   /// The app that was named.
-  func namedApp() throws -> AppID? {
-    guard let text = Settings.text(appFlag, "PEERKEY_APP") else { return nil }
-    guard let app = AppID(text) else { throw ValidationError("\"\(text)\" is no app id: give one like chat.example") }
-    return app
-  }
+  func namedApp() throws -> AppID? { try service.namedApp() }
 
   /// The app that was named, or the only one of a keystore.
-  func app(of keystore: SealedKeystore? = nil) throws -> AppID {
-    if let app = try namedApp() { return app }
-    if let keystore, keystore.apps.count == 1 { return keystore.apps[0] }
-    throw ValidationError("which app: give --app, or set PEERKEY_APP")
-  }
+  func app(of keystore: SealedKeystore? = nil) throws -> AppID { try service.app(of: keystore) }
 
   /// The registrar that was named, or the first that a keystore noted for an app.
   func registrar(of keystore: SealedKeystore? = nil, for app: AppID) throws -> RegistrarAddress {
-    guard
-      let text = Settings.text(registrarFlag, "PEERKEY_REGISTRAR") ?? keystore?.registrars(of: app).first
-    else { throw ValidationError("which registrar: give --registrar, or set PEERKEY_REGISTRAR") }
-    return try RegistrarAddress(text)
+    try service.address(noted: keystore?.registrars(of: app).first)
   }
 
   /// What a password slot costs.
