@@ -53,6 +53,7 @@ let package = Package(
         "BatchVerifier", "RegistryClient", "RegistryAPI", "Keystore", "KeyRecords", "PeerstackFormat", "Cryptography",
         "WebTransport", "HTTPFormat",
       ]),
+    library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
     library("HTTPFormat"),
     library("Postgres", ["CPostgres"]),
     library("PostgresCluster"),
@@ -84,9 +85,12 @@ let package = Package(
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
     tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
-    tests("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
     .testTarget(
-      name: "PeerkeyTests", dependencies: ["peerkey", "PeerstackFormat", "Cryptography"], swiftSettings: settings),
+      name: "PeerkeyTests",
+      dependencies: [
+        "peerkey", "BatchVerifier", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
+      ], swiftSettings: settings),
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),
     tests("PostgresCluster", ["Postgres"]),

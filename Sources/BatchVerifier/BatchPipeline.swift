@@ -24,7 +24,7 @@ public struct BatchPipeline: Sendable {
   /// A pipeline from `input` to `output`.
   ///
   /// - Parameters:
-  ///   - threads: How many threads judge, the caller's included; at least 1.
+  ///   - threads: How many threads judge; at least 1.
   ///   - maxLineBytes: A longer line is told to the judge as too large, without its bytes.
   public init(input: Descriptor, output: Descriptor, threads: Int = Self.processors, maxLineBytes: Int) {
     self.input = input
@@ -38,21 +38,33 @@ public struct BatchPipeline: Sendable {
 
   /// Runs to the end of the input; the number of lines that were answered.
   ///
+  /// The work is done on threads of its own, so that reading and writing may block.
+  ///
   /// - Parameters:
   ///   - progress: Told the number of lines after each chunk, by one thread at a time.
   ///   - makeJudge: Makes the judge of a thread.
   public func run(
     progress: @escaping @Sendable (_ lines: Int) -> Void = { _ in },
     makeJudge: @escaping @Sendable () -> some ChunkJudge
-  ) throws(StreamFailure) -> Int {
+  ) async throws(StreamFailure) -> Int {
     let source = Monitor(LineSource(input, maxLineBytes: maxLineBytes))
     let sink = Monitor(Sink())
     let work: @Sendable () -> Void = {
       Self.work(source: source, sink: sink, output: output, judge: makeJudge(), progress: progress)
     }
-    let helpers = (1..<threads).compactMap { _ in Thread(work) }
-    work()
-    for helper in helpers { helper.join() }
+    await withCheckedContinuation { continuation in
+      let coordinator = Thread {
+        let helpers = (1..<threads).compactMap { _ in Thread(work) }
+        work()
+        for helper in helpers { helper.join() }
+        continuation.resume()
+      }
+      guard let coordinator else {
+        sink.withLock { $0.failure = StreamFailure("cannot start a thread", number: EAGAIN) }
+        return continuation.resume()
+      }
+      coordinator.detach()
+    }
     let end = sink.withLock { $0 }
     if let failure = end.failure { throw failure }
     return end.lines

@@ -21,13 +21,14 @@ public struct SignerFileJudge: ChunkJudge {
       return
     }
     chunk.forEachLine { line, number in
-      let (verdict, reason) = judge(line)
+      let (verdict, reason) = verdict(on: line)
       VerdictLine(line: number, id: reader.id, verdict: verdict, reason: reason).append(to: &output)
       if line.count > Self.keptLineBytes { reader = SignedObjectReader() }
     }
   }
 
-  private mutating func judge(_ line: Span<UInt8>) -> (verdict: String, reason: String) {
+  /// What the keys of the file say of one object.
+  public mutating func verdict(on line: Span<UInt8>) -> (verdict: String, reason: String) {
     do throws(JSONSyntaxError) {
       try reader.read(line)
     } catch {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A thread that runs one closure, and is joined.
+/// A thread that runs one closure, and is joined or detached.
 struct Thread {
   /// Carries the closure to the thread.
   private final class Work: Sendable {
@@ -31,5 +31,22 @@ struct Thread {
   /// Waits until the closure has returned.
   func join() {
     pthread_join(handle, nil)
+  }
+
+  /// Lets it end by itself.
+  func detach() {
+    pthread_detach(handle)
+  }
+}
+
+/// Does asynchronous work from a thread that may block: one of a ``BatchPipeline``, never one that runs tasks.
+public func waitFor<Result: Sendable>(_ work: @escaping @Sendable () async -> Result) -> Result {
+  let outcome = Monitor<Result?>(nil)
+  Task {
+    let result = await work()
+    outcome.withLock { $0 = result }
+  }
+  while true {
+    if let result = outcome.withLock(when: { $0 != nil }, { $0 }) { return result }
   }
 }

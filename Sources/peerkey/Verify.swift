@@ -3,7 +3,7 @@ import BatchVerifier
 import Glibc
 
 /// `peerkey verify`
-struct Verify: ParsableCommand {
+struct Verify: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Judge signed peerstack objects, one JSON object a line on standard input.",
     discussion: """
@@ -26,12 +26,13 @@ struct Verify: ParsableCommand {
     guard (1...1_024).contains(threads) else { throw ValidationError("--threads takes 1 to 1024") }
   }
 
-  func run() throws {
+  func run() async throws {
     let signers = try readUsers()
     let pipeline = BatchPipeline(
       input: .standardInput, output: .standardOutput, threads: threads, maxLineBytes: SignerFileJudge.maxLineBytes)
     let progress = Descriptor.standardError.isTerminal ? ProgressLine(unit: "objects") : nil
-    _ = try pipeline.run(progress: { lines in progress?.show(lines) }, makeJudge: { SignerFileJudge(signers: signers) })
+    _ = try await pipeline.run(
+      progress: { lines in progress?.show(lines) }, makeJudge: { SignerFileJudge(signers: signers) })
     progress?.finish()
   }
 

@@ -1,0 +1,379 @@
+public import KeyRecords
+import PeerstackFormat
+
+/// Finds the keys of users at registrars, judges what they say, and remembers it (docs/spec/protocol.md §9).
+///
+/// A registrar's answer is input, never truth: every history is judged from its first record, held against what was known
+/// before, and decided upon in the order in which the app trusts its registrars.
+public actor Resolver: SignerResolving {
+  /// How often a pin is read again when somebody else changes it at the same time.
+  private static let pinAttempts = 5
+  private static let maxReported = 10_000
+  private static let noticesBuffered = 256
+
+  /// The app whose users are looked up.
+  public nonisolated let app: AppID
+  /// What the app should be told; for one reader. The oldest are dropped when nobody reads.
+  public nonisolated let notices: AsyncStream<TrustNotice>
+
+  private let registrars: [Registrar]
+  private let sources: [RegistrarSource]
+  private let store: any RegistryStore
+  private let clock: any ClientClock
+  private let settings: ResolverSettings
+  private let noticeSink: AsyncStream<TrustNotice>.Continuation
+
+  /// Histories from peers, none of them confirmed.
+  private var peers: HistoryCache
+  private var listeners: [Int: AsyncStream<Set<UserID>>.Continuation] = [:]
+  private var nextListener = 0
+  /// The last entry of each user that listeners were told of.
+  private var announced: [UserID: RecordHash] = [:]
+  /// What was reported of a user last.
+  private var reported: [UserID: String] = [:]
+
+  /// A resolver.
+  ///
+  /// - Parameters:
+  ///   - registrars: The most trusted first.
+  ///   - store: Where histories and pins are kept. Pins that are lost are lost trust: use one that lasts.
+  ///   - random: Numbers from 0 up to 1, by which clients that failed together part.
+  public init(
+    app: AppID, registrars: [Registrar], store: any RegistryStore, settings: ResolverSettings = ResolverSettings(),
+    clock: any ClientClock = SystemClock(), random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+  ) {
+    self.app = app
+    self.registrars = registrars
+    self.store = store
+    self.clock = clock
+    self.settings = settings
+    let (notices, sink) = AsyncStream.makeStream(
+      of: TrustNotice.self, bufferingPolicy: .bufferingNewest(Self.noticesBuffered))
+    self.notices = notices
+    noticeSink = sink
+    peers = HistoryCache(maxCount: settings.maxHistories, maxBytes: settings.maxHistoryBytes)
+    sources = registrars.map { registrar in
+      RegistrarSource(
+        registrar, app: app, settings: settings, clock: clock, store: store, random: random,
+        notify: { sink.yield($0) })
+    }
+  }
+
+  // MARK: Looking up
+
+  /// Looks users up, all in one go; every user asked for is in the answer.
+  ///
+  /// Calls that come within a few milliseconds share requests, and no user is asked for twice at a time. Throws only when
+  /// the task is cancelled; a request that nobody waits for any more is then given up.
+  public func resolve(
+    _ users: Set<UserID>, _ lookUp: LookUp = .whenNotFresh
+  ) async throws(CancellationError) -> [UserID: Resolution] {
+    let isFinal = lookUp == .always
+    var (resolutions, doubtful) = await settle(users, try await ask(users, lookUp), isFinal: isFinal)
+    if !doubtful.isEmpty, !isFinal {
+      // Somebody else who shares the store may have seen more than this resolver: ask before accusing the registrar.
+      let answers = try await ask(doubtful, .always)
+      resolutions.merge(await settle(doubtful, answers, isFinal: true).resolutions) { _, new in new }
+    }
+    announce(resolutions)
+    return resolutions
+  }
+
+  /// Looks one user up.
+  public func resolve(_ user: UserID, _ lookUp: LookUp = .whenNotFresh) async throws(CancellationError) -> Resolution {
+    try await resolve([user], lookUp)[user] ?? .unavailable("the user was left out")
+  }
+
+  private func ask(
+    _ users: Set<UserID>, _ lookUp: LookUp
+  ) async throws(CancellationError) -> [[UserID: SourceAnswer]] {
+    let sources = sources
+    do {
+      return try await withThrowingTaskGroup(of: (Int, [UserID: SourceAnswer]).self) { group in
+        for (place, source) in sources.enumerated() {
+          group.addTask { (place, try await source.answers(for: users, lookUp)) }
+        }
+        var answers = Array(repeating: [UserID: SourceAnswer](), count: sources.count)
+        for try await (place, answer) in group { answers[place] = answer }
+        return answers
+      }
+    } catch {
+      throw CancellationError()
+    }
+  }
+
+  // MARK: Deciding
+
+  /// Decides on answers and moves pins. Doubtful are those whose pin contradicts what was only remembered.
+  private func settle(
+    _ users: Set<UserID>, _ answers: [[UserID: SourceAnswer]], isFinal: Bool
+  ) async -> (resolutions: [UserID: Resolution], doubtful: Set<UserID>) {
+    var resolutions: [UserID: Resolution] = [:]
+    var doubtful: Set<UserID> = []
+    var left = users
+    do throws(StoreFailure) {
+      for _ in 0..<Self.pinAttempts where !left.isEmpty {
+        let pins = try await store.pins(of: left)
+        var changes: [PinChange] = []
+        for user in left {
+          let decided = decide(user, answers.map { $0[user] ?? .unavailable("the user was left out") }, pin: pins[user])
+          resolutions[user] = decided.resolution
+          if decided.isDoubtful { doubtful.insert(user) }
+          if let change = decided.change { changes.append(change) }
+          if isFinal || !decided.isDoubtful { decided.notices.forEach { report($0, of: user) } }
+        }
+        left = changes.isEmpty ? [] : try await store.replacePins(changes)
+      }
+      for user in left { resolutions[user] = .unavailable("the pin keeps changing") }
+    } catch {
+      // Without pins nothing can be held against what was known: no verdict is better than a wrong one.
+      noticeSink.yield(.storeFailed(error))
+      for user in users { resolutions[user] = .unavailable("the pins cannot be read: \(error)") }
+    }
+    return (resolutions, doubtful)
+  }
+
+  private struct Decided {
+    var resolution: Resolution
+    var change: PinChange?
+    var isDoubtful = false
+    var notices: [TrustNotice] = []
+  }
+
+  private func decide(_ user: UserID, _ answers: [SourceAnswer], pin: Pin?) -> Decided {
+    let decision = TrustOrder.decide(answers.map(opinion))
+    switch decision.outcome {
+    case .history(let place):
+      guard case .history(let known) = answers[place] else { return Decided(resolution: .unknown) }
+      let disagreements = decision.disagreeing.map { disagreement(answers, between: $0, and: place) }
+      return follow(known, from: place, answers, pin: pin, disagreements)
+    case .unknown:
+      if let pin { return contradicted(pin, "a user that was known before is known to no registrar now", answers) }
+      if let peer = peer(user, pin: nil), peer.isBound {
+        return Decided(resolution: .user(unconfirmed(peer, pin: nil)))
+      }
+      return Decided(resolution: .unknown)
+    case .conflict(let places): return conflict(places, answers, user)
+    case .unavailable(let place):
+      if let peer = peer(user, pin: pin) { return Decided(resolution: .user(unconfirmed(peer, pin: pin))) }
+      return Decided(resolution: .unavailable(reason(answers[place])))
+    }
+  }
+
+  private func opinion(_ answer: SourceAnswer) -> RegistrarOpinion {
+    switch answer {
+    case .history(let known):
+      guard freshness(known) != nil else { return .unavailable }
+      return .history(
+        firstClaim: known.judged.state.firstClaim.hash, head: known.judged.state.head.hash,
+        isBound: known.judged.isBound)
+    case .unknown: return .unknown
+    case .conflict: return .conflict
+    case .unavailable: return .unavailable
+    }
+  }
+
+  /// Nil for what is too old to be used.
+  private func freshness(_ known: KnownHistory) -> Freshness? {
+    let age = clock.now() - known.checked
+    if (0..<settings.freshFor).contains(age) { return .fresh }
+    return age < settings.usableFor ? .stale : nil
+  }
+
+  private func reason(_ answer: SourceAnswer) -> String {
+    switch answer {
+    case .unavailable(let reason): reason
+    default: "what is known is too old, and no registrar can be asked"
+    }
+  }
+
+  private func follow(
+    _ known: KnownHistory, from place: Int, _ answers: [SourceAnswer], pin: Pin?, _ disagreements: [Conflict]
+  ) -> Decided {
+    let user = known.judged.subject
+    var next = pin
+    var notices = disagreements.map { TrustNotice.disagreement(user, $0) }
+    if let pin {
+      do throws(Contradiction) {
+        let (followed, demotion) = try pin.following(known.judged, from: registrars[place].name)
+        next = followed
+        if let demotion { notices.append(.demoted(user, demotion)) }
+      } catch {
+        return contradicted(pin, error.reason, answers, kind: error.kind)
+      }
+    } else if known.judged.state.status != .contested {
+      next = Pin(known.judged, from: registrars[place].name, trust: .unverified)
+    }
+    let resolved = ResolvedUser(
+      judged: known.judged, freshness: freshness(known) ?? .stale, registrar: registrars[place].name, pin: next,
+      disagreements: disagreements)
+    return Decided(
+      resolution: .user(resolved), change: next == pin ? nil : PinChange(of: user, from: pin, to: next),
+      notices: notices)
+  }
+
+  private func contradicted(
+    _ pin: Pin, _ reason: String, _ answers: [SourceAnswer], kind: Conflict.Kind = .rollback
+  ) -> Decided {
+    let pinned = Evidence(source: "pin: first \(pin.first), head \(pin.head), from \(pin.registrar)", entries: [])
+    let conflict = Conflict(kind, reason, evidence: [pinned] + answers.indices.flatMap { evidence(answers, $0) })
+    return Decided(resolution: .conflict(conflict), isDoubtful: true, notices: [.conflict(pin.user, conflict)])
+  }
+
+  private func conflict(_ places: [Int], _ answers: [SourceAnswer], _ user: UserID) -> Decided {
+    if let place = places.first, places.count == 1, case .conflict(let conflict) = answers[place] {
+      return Decided(resolution: .conflict(conflict), notices: [.conflict(user, conflict)])
+    }
+    let conflict = Conflict(
+      .boundClaims, "registrars offer different first claims that both prove the id",
+      evidence: places.flatMap { evidence(answers, $0) })
+    return Decided(resolution: .conflict(conflict), notices: [.conflict(user, conflict)])
+  }
+
+  private func disagreement(_ answers: [SourceAnswer], between other: Int, and winner: Int) -> Conflict {
+    Conflict(
+      .disagreement, "\(registrars[other].name) has another history of the user than \(registrars[winner].name)",
+      evidence: evidence(answers, winner) + evidence(answers, other))
+  }
+
+  private func evidence(_ answers: [SourceAnswer], _ place: Int) -> [Evidence] {
+    switch answers[place] {
+    case .history(let known): [Evidence(source: registrars[place].name, entries: known.judged.evidence)]
+    case .conflict(let conflict): conflict.evidence
+    case .unknown, .unavailable: []
+    }
+  }
+
+  // MARK: Telling
+
+  /// Tells the app once, not with every look-up.
+  private func report(_ notice: TrustNotice, of user: UserID) {
+    let text: String
+    switch notice {
+    case .demoted, .storeFailed: text = ""
+    case .conflict(_, let conflict), .disagreement(_, let conflict): text = conflict.reason
+    }
+    if !text.isEmpty {
+      guard reported[user] != text else { return }
+      if reported.count >= Self.maxReported { reported = [:] }
+      reported[user] = text
+    }
+    noticeSink.yield(notice)
+  }
+
+  /// Users of whom something new has become known, from now on.
+  public func changes() -> AsyncStream<Set<UserID>> {
+    nextListener += 1
+    let id = nextListener
+    let (stream, continuation) = AsyncStream.makeStream(of: Set<UserID>.self, bufferingPolicy: .unbounded)
+    listeners[id] = continuation
+    continuation.onTermination = { _ in Task { await self.removeListener(id) } }
+    return stream
+  }
+
+  private func removeListener(_ id: Int) { listeners[id] = nil }
+
+  private func announce(_ resolutions: [UserID: Resolution]) {
+    var changed: Set<UserID> = []
+    if announced.count > settings.maxHistories { announced = [:] }
+    for (user, resolution) in resolutions {
+      guard let last = resolution.user?.judged.history.entries.last?.content.hash, announced[user] != last else {
+        continue
+      }
+      announced[user] = last
+      changed.insert(user)
+    }
+    guard !changed.isEmpty else { return }
+    for listener in listeners.values { listener.yield(changed) }
+  }
+
+  // MARK: Peers
+
+  /// Judges a history that somebody passed on and keeps it in memory, to be used while no registrar can be asked.
+  ///
+  /// - Parameter registrar: Whose indexes and policies it has; the most trusted unless given.
+  public func consider(_ offered: PeerHistory, of registrar: String? = nil) async -> Resolution {
+    guard let place = registrar.map({ name in registrars.firstIndex { $0.name == name } }) ?? registrars.indices.first
+    else { return .unavailable("no such registrar is configured") }
+    do throws(Contradiction) {
+      let known = await sources[place].chain()
+      guard let chain = try offered.chain(known: known, app: app, firstPolicy: registrars[place].firstPolicy) else {
+        return .unavailable("the app's policies are not known, and without them nothing can be judged")
+      }
+      guard let judged = try offered.judge(app: app, under: chain, clock: clock.now()) else { return .unknown }
+      return try await keep(judged)
+    } catch {
+      let evidence = Evidence(source: "peer", entries: offered.entries.map(\.text))
+      return .conflict(Conflict(error.kind, error.reason, evidence: [evidence]))
+    }
+  }
+
+  private func keep(_ judged: JudgedHistory) async throws(Contradiction) -> Resolution {
+    let pin: Pin?
+    do throws(StoreFailure) {
+      pin = try await store.pins(of: [judged.subject])[judged.subject]
+    } catch {
+      return .unavailable("the pins cannot be read: \(error)")
+    }
+    if let pin { try Self.check(judged, against: pin) }
+    peers.set(KnownHistory(judged: judged, checked: clock.now()), of: judged.subject)
+    let resolved = Resolution.user(unconfirmed(judged, pin: pin))
+    announce([judged.subject: resolved])
+    return resolved
+  }
+
+  /// It must have the pinned records; it moves no pin.
+  private static func check(_ judged: JudgedHistory, against pin: Pin) throws(Contradiction) {
+    guard judged.status(of: pin.first) != nil, judged.status(of: pin.head) != nil else {
+      throw Contradiction(.rollback, "it lacks records that were there before: a rollback or a fork")
+    }
+  }
+
+  private func peer(_ user: UserID, pin: Pin?) -> JudgedHistory? {
+    guard let known = peers.known(user), freshness(known) != nil else { return nil }
+    if let pin, (try? Self.check(known.judged, against: pin)) == nil { return nil }
+    return known.judged
+  }
+
+  private func unconfirmed(_ judged: JudgedHistory, pin: Pin?) -> ResolvedUser {
+    ResolvedUser(judged: judged, freshness: .stale, registrar: nil, pin: pin, disagreements: [])
+  }
+
+  // MARK: Pins by hand
+
+  /// The pin of a user; nil if there is none.
+  public func pin(of user: UserID) async throws(StoreFailure) -> Pin? {
+    try await store.pins(of: [user])[user]
+  }
+
+  /// A person has compared the head of a user's history: the pin counts as verified. False, and nothing changes, if the
+  /// pinned head is another.
+  public func verifyPin(of user: UserID, head: RecordHash) async throws(StoreFailure) -> Bool {
+    for _ in 0..<Self.pinAttempts {
+      guard let pin = try await pin(of: user), pin.head == head else { return false }
+      var verified = pin
+      verified.trust = .verified
+      if try await store.replacePins([PinChange(of: user, from: pin, to: verified)]).isEmpty { return true }
+    }
+    return false
+  }
+
+  /// Forgets a user and the pin, so that the next look-up is a first use again: the way out of a conflict that a person has
+  /// looked into, and only that.
+  public func forget(_ user: UserID) async throws(StoreFailure) {
+    for source in sources { try await source.forget(user) }
+    peers.remove(user)
+    reported[user] = nil
+    announced[user] = nil
+    var left: Set<UserID> = [user]
+    while !left.isEmpty {
+      left = try await store.replacePins([PinChange(of: user, from: try await pin(of: user), to: nil)])
+    }
+  }
+
+  /// The policy chain of a registrar as far as it is known.
+  public func policies(of registrar: String) async -> AppHistory? {
+    guard let place = registrars.firstIndex(where: { $0.name == registrar }) else { return nil }
+    return await sources[place].chain()
+  }
+}

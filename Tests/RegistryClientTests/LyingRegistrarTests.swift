@@ -1,0 +1,311 @@
+import Cryptography
+import KeyRecords
+import PeerstackFormat
+import RegistryAPI
+import RegistryClient
+import RegistryTestKit
+import Testing
+
+/// A registrar that lies: every lie is refused, with the right verdict.
+struct LyingRegistrarTests {
+  /// An answer to resolve, to be bent.
+  private struct Bent {
+    var asOf: JSONObject
+    var users: [(JSONString, [JSONValue])]
+    var unknown: JSONValue
+    var more: JSONValue
+
+    init?(_ body: [UInt8]) {
+      guard let fields = try? JSONValue.parseLenient(body).object, let asOf = fields["asOf"]?.object,
+        let users = fields["users"]?.object, let unknown = fields["unknown"], let more = fields["more"]
+      else { return nil }
+      self.asOf = asOf
+      self.users = users.members.map { ($0.0, $0.1.object?["entries"]?.array ?? []) }
+      self.unknown = unknown
+      self.more = more
+    }
+
+    var answer: RegistryAnswer {
+      let users = users.map { ($0.0, JSONValue.object(["entries": .array($0.1)])) }
+      let body: JSONValue = [
+        "asOf": .object(asOf), "users": .object(JSONObject(users)), "unknown": unknown, "more": more,
+      ]
+      return RegistryAnswer(status: 200, body: body.text)
+    }
+  }
+
+  /// A lie about answers to resolve alone.
+  private static func bending(_ bend: @escaping @Sendable (inout Bent) -> Void) -> TestRegistrar.Lie {
+    { request, answer in
+      guard request.method == .post, var bent = Bent(answer.body) else { return nil }
+      bend(&bent)
+      return bent.answer
+    }
+  }
+
+  private static func setting(_ entry: JSONValue, _ name: JSONString, _ value: JSONValue) -> JSONValue {
+    .object((entry.object ?? [:]).setting(name, to: value))
+  }
+
+  /// A user with three records, of whom the client knows nothing.
+  private func veteran(_ world: World) async throws -> TestUser {
+    var user = try await world.claimedUser()
+    for _ in 0..<2 { try await world.rotate(&user) }
+    return user
+  }
+
+  private func verdict(_ lie: @escaping TestRegistrar.Lie) async throws -> (resolution: String, object: String) {
+    let world = try World()
+    let user = try await veteran(world)
+    await world.registrar.lie(lie)
+    let resolution = try await world.resolver.resolve(user.id).name
+    let verifier = ObjectVerifier(signers: world.resolver, clock: world.clock)
+    let object = try await verifier.verify(UnverifiedObject(user.note("a", modified: world.clock.now())))
+    // Whatever was refused must leave no trace.
+    await world.registrar.lie(nil)
+    world.letItGetStale()
+    #expect(try await world.resolver.resolve(user.id).name == "user", "honest again")
+    return (resolution, object.verdict.rawValue)
+  }
+
+  @Test(arguments: [
+    "omitted", "reordered", "rank", "effective", "accepted", "forged", "altered", "twice", "index", "newer than asOf",
+  ])
+  func entriesThatContradictTheRules(what: String) async throws {
+    let lie = Self.bending { bent in
+      var entries = bent.users[0].1
+      switch what {
+      case "omitted": entries.remove(at: 1)
+      case "reordered": entries.swapAt(1, 2)
+      case "rank": entries[1] = Self.setting(entries[1], "rank", 0)
+      case "effective":
+        entries[1] = Self.setting(entries[1], "effective", .integer(World.start + World.hour))
+      case "accepted": entries[2] = Self.setting(entries[2], "accepted", .integer(World.start))
+      case "forged":
+        let record = entries[2].object?["record"]?.object ?? [:]
+        let forged = record.setting("signature", to: .text(Base64.encode([UInt8](repeating: 7, count: 64))))
+        entries[2] = Self.setting(entries[2], "record", .object(forged))
+      case "altered":
+        let record = entries[2].object?["record"]?.object ?? [:]
+        entries[2] = Self.setting(entries[2], "record", .object(record.setting("modified", to: .integer(World.start))))
+      case "twice": entries.append(Self.setting(entries[2], "index", .integer(99)))
+      case "index": entries[0] = Self.setting(entries[0], "index", 0)
+      default: bent.asOf = bent.asOf.setting("index", to: 2)
+      }
+      bent.users[0].1 = entries
+    }
+    let (resolution, object) = try await verdict(lie)
+    #expect(resolution == "conflict rules")
+    #expect(object == "conflict")
+  }
+
+  @Test func anAnswerFromTheFuture() async throws {
+    let (resolution, object) = try await verdict(
+      Self.bending { bent in bent.asOf = bent.asOf.setting("time", to: .integer(World.start + World.day)) })
+    #expect(resolution == "conflict time")
+    #expect(object == "conflict")
+  }
+
+  @Test(arguments: ["empty", "garbage", "huge", "deep", "endless", "left out", "no entries", "error"])
+  func answersThatAreNone(what: String) async throws {
+    let (resolution, object) = try await verdict { request, answer in
+      guard request.method == .post, var bent = Bent(answer.body) else { return nil }
+      switch what {
+      case "empty": return RegistryAnswer(status: 200, body: [])
+      case "garbage": return RegistryAnswer(status: 200, body: Array("{\"asOf\":1}".utf8))
+      case "huge": return RegistryAnswer(status: 200, body: [UInt8](repeating: 0x20, count: 16 << 20))
+      case "deep": return RegistryAnswer(status: 200, body: [UInt8](repeating: UInt8(ascii: "["), count: 1 << 20))
+      case "endless":
+        bent.more = .array(bent.users.map { .string($0.0) })
+        bent.users = []
+      case "left out": bent.users = []
+      case "no entries": bent.users[0].1 = []
+      default: return RegistryAnswer(status: 418, body: [])
+      }
+      return bent.answer
+    }
+    #expect(resolution == "unavailable")
+    #expect(object == "unresolved")
+  }
+
+  @Test func swappedUsers() async throws {
+    let world = try World()
+    let (one, two) = (try await world.claimedUser(), try await world.claimedUser())
+    await world.registrar.lie(
+      Self.bending { bent in
+        guard bent.users.count == 2 else { return }
+        (bent.users[0].1, bent.users[1].1) = (bent.users[1].1, bent.users[0].1)
+      })
+    let found = try await world.resolver.resolve([one.id, two.id])
+    #expect(found.values.map(\.name) == ["conflict rules", "conflict rules"])
+    #expect(found[one.id]?.conflict?.evidence.contains { !$0.entries.isEmpty } == true)
+  }
+
+  @Test func usersThatShareAnIndex() async throws {
+    let world = try World()
+    let (one, two, three) = (
+      try await world.claimedUser(), try await world.claimedUser(), try await world.claimedUser()
+    )
+    await world.registrar.lie(
+      Self.bending { bent in
+        for place in bent.users.indices where bent.users[place].0.string == two.id.text {
+          bent.users[place].1[0] = Self.setting(bent.users[place].1[0], "index", 1)
+        }
+      })
+    let found = try await world.resolver.resolve([one.id, two.id, three.id])
+    #expect(found[one.id]?.name == "conflict rules")
+    #expect(found[two.id]?.name == "conflict rules")
+    #expect(found[three.id]?.name == "user")
+  }
+
+  @Test func anotherApp() async throws {
+    let world = try World()
+    let user = try await world.claimedUser()
+    let otherApp = try #require(AppID("other.example"))
+    let other = try #require(TestRegistrar(app: otherApp, clock: world.clock))
+    let elsewhere = try #require(TestUser(app: otherApp, created: world.clock.now()))
+    try await other.submit(elsewhere.claim(at: world.clock.now()))
+    let entry = try JSONValue.parseStrict(try #require(await other.entries(of: elsewhere.id).first).text)
+    await world.registrar.lie(Self.bending { bent in if !bent.users.isEmpty { bent.users[0].1 = [entry] } })
+    #expect(try await world.resolver.resolve(user.id).name == "conflict rules")
+  }
+
+  @Test func policiesOfAnotherApp() async throws {
+    let world = try World()
+    let user = try await world.claimedUser()
+    let otherApp = try #require(AppID("other.example"))
+    let other = try #require(TestRegistrar(app: otherApp, clock: world.clock))
+    let chain = await other.policyChain().entries
+    let body = Array("{\"entries\":[".utf8) + (chain.first?.text ?? []) + Array("]}".utf8)
+    await world.registrar.lie { request, _ in request.method == .get ? RegistryAnswer(status: 200, body: body) : nil }
+    #expect(try await world.resolver.resolve(user.id).name == "conflict policy")
+  }
+
+  // MARK: Against what was known before
+
+  /// Known and pinned: with the history in memory, from the store, or with nothing but the pin left.
+  enum Memory: CaseIterable {
+    case memory, store, pinAlone
+  }
+
+  private func client(_ world: World, _ memory: Memory, knowing user: TestUser) async throws -> Resolver {
+    _ = try await world.resolver.resolve(user.id)
+    switch memory {
+    case .memory: return world.resolver
+    case .store: return world.restarted()
+    case .pinAlone:
+      let nothing = StoredHistory(entries: [], asOf: AsOf(index: 0, time: 0), checked: 0)
+      await world.store.save([user.id: nothing], from: "one")
+      return world.restarted()
+    }
+  }
+
+  private func expectRollback(
+    _ memory: Memory, _ betray: (World, inout TestUser) async throws -> Void,
+    comment: Comment? = nil
+  ) async throws {
+    let world = try World()
+    var user = try await veteran(world)
+    let client = try await client(world, memory, knowing: user)
+    let pin = try await client.pin(of: user.id)
+    try await betray(world, &user)
+    world.letItGetStale()
+    let resolution = try await client.resolve(user.id)
+    #expect(resolution.name == "conflict rollback", comment)
+    #expect(resolution.conflict?.evidence.isEmpty == false)
+    #expect(try await client.pin(of: user.id) == pin, "a conflict moves no pin")
+    let verifier = ObjectVerifier(signers: client, clock: world.clock)
+    let object = try await verifier.verify(UnverifiedObject(user.note("a", modified: world.clock.now())))
+    #expect(object.verdict == .conflict)
+  }
+
+  @Test(arguments: Memory.allCases) func rollback(memory: Memory) async throws {
+    try await expectRollback(memory) { world, user in
+      let history = await world.registrar.history(of: user.id)
+      await world.registrar.replace(user.id, with: history?.prefix(throughIndex: 2))
+    }
+  }
+
+  @Test(arguments: Memory.allCases) func userForgotten(memory: Memory) async throws {
+    try await expectRollback(memory) { world, user in await world.registrar.forget(user.id) }
+  }
+
+  @Test(arguments: Memory.allCases) func fork(memory: Memory) async throws {
+    try await expectRollback(memory) { world, user in
+      let history = await world.registrar.history(of: user.id)
+      await world.registrar.replace(user.id, with: history?.prefix(throughIndex: 2))
+      let head = try await world.head(of: user)
+      // A thief of paper signs another record at the same place.
+      world.clock.advance(by: World.minute)
+      try await world.registrar.submit(user.recover(after: head, at: world.clock.now()))
+    }
+  }
+
+  @Test func aConflictEndsWhenTheRegistrarIsHonestAgain() async throws {
+    let world = try World()
+    let user = try await veteran(world)
+    _ = try await world.resolver.resolve(user.id)
+    let history = await world.registrar.history(of: user.id)
+    await world.registrar.forget(user.id)
+    world.letItGetStale()
+    #expect(try await world.resolver.resolve(user.id).name == "conflict rollback")
+    await world.registrar.replace(user.id, with: history)
+    world.clock.advance(by: 5_000)
+    #expect(try await world.resolver.resolve(user.id).name == "user")
+  }
+
+  @Test func aBackdatedNewEntry() async throws {
+    for memory in [Memory.memory, .pinAlone] {
+      let world = try World()
+      var user = try await world.claimedUser()
+      let head = try await world.head(of: user)
+      world.clock.advance(by: World.hour)
+      let client = try await client(world, memory, knowing: user)
+      // Signed and "accepted" before the last look, yet never shown then.
+      let before = world.clock.now() - 30 * World.minute
+      let text = user.rotate(after: head, at: before)
+      let submission = try Submission.verify(text, app: world.app).get()
+      let entry = Entry(index: 2, accepted: before, effective: before, rank: 1, content: submission)
+      var history = try #require(await world.registrar.history(of: user.id))
+      history.append(entry, under: try #require(await world.registrar.policyChain().current).rules)
+      await world.registrar.replace(user.id, with: history)
+      await world.registrar.lie(Self.bending { $0.asOf = $0.asOf.setting("index", to: 2) })
+      world.letItGetStale()
+      #expect(try await client.resolve(user.id).name == "conflict time")
+    }
+  }
+
+  @Test func policiesRolledBack() async throws {
+    let world = try World()
+    let user = try await world.claimedUser()
+    let first = await world.registrar.policyChain()
+    let current = try #require(first.current)
+    world.clock.advance(by: World.minute)
+    let draft = current.rules.draft(app: world.app, after: current, now: world.clock.now())
+    let admin = world.registrar.admin
+    try await world.registrar.submit(try #require(draft.signed(approvedBy: [admin])))
+    _ = try await world.claimedUser()
+    _ = try await world.resolver.resolve(user.id)
+    let old = Array("{\"entries\":[".utf8) + (first.entries.first?.text ?? []) + Array("]}".utf8)
+    await world.registrar.lie { request, _ in request.method == .get ? RegistryAnswer(status: 200, body: old) : nil }
+    let newcomer = try await world.claimedUser()
+    for client in [world.resolver, world.restarted()] {
+      let resolution = try await client.resolve(newcomer.id)
+      #expect(resolution.name == "conflict policy")
+      #expect(resolution.conflict?.evidence.count == 2)
+    }
+  }
+
+  @Test func theFirstPolicyMustBeTheOneTheAppWasGiven() async throws {
+    let world = try World()
+    let user = try await world.claimedUser()
+    let hash = try #require(await world.registrar.policyChain().current).hash
+    let right = world.restarted(store: MemoryStore(), firstPolicy: hash)
+    #expect(try await right.resolve(user.id).name == "user")
+    let wrong = world.restarted(store: MemoryStore(), firstPolicy: RecordHash(of: []))
+    #expect(try await wrong.resolve(user.id).name == "conflict policy")
+    // Nor does a store that was filled without the hash help.
+    _ = try await world.resolver.resolve(user.id)
+    #expect(try await world.restarted(firstPolicy: RecordHash(of: [])).resolve(user.id).name == "conflict policy")
+  }
+}
