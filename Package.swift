@@ -80,7 +80,7 @@ let commands: [Target] = [
     "peerkey",
     [
       "BatchVerifier", "RegistryClient", "RegistryConnection", "RegistryAPI", "Keystore", "KeyRecords",
-      "PeerstackFormat", "Cryptography",
+      "PeerstackFormat", "Cryptography", "WebTransport", "HTTPFormat",
     ]),
 ]
 

@@ -52,6 +52,11 @@ public struct Authority: Hashable, Sendable {
 
   /// The authority as JSON.
   public var json: JSONValue { .array(tiers.map(\.json)) }
+
+  /// Reads an authority that stands alone, as strictly as in a record.
+  public static func read(_ value: JSONValue) -> Result<Authority, Refusal> {
+    Result { () throws(Refusal) in try FieldReader(["authority": value]).authority() }
+  }
 }
 
 /// The keys of an app's admins, of which some number must approve (protocol §7).

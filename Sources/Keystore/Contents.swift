@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import PeerstackFormat
 
 /// What is encrypted: the seeds of all keys, and what was done with them.

@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import PeerstackFormat
 
 /// What a keystore shows without a password: authenticated by the seal, but only once that is opened.
@@ -7,11 +8,10 @@ struct Header: Hashable, Sendable {
   struct App: Hashable, Sendable {
     private static let names: Set<String> = ["app", "registrars"]
 
-    let app: String
+    let app: AppID
     var registrars: [String]
 
-    init(app: String, registrars: [String]) throws(KeystoreError) {
-      try Names.checkApp(app)
+    init(app: AppID, registrars: [String]) throws(KeystoreError) {
       guard registrars.count <= KeystoreLimits.registrars else {
         throw .tooMany("registrars of an app", limit: KeystoreLimits.registrars)
       }
@@ -22,7 +22,7 @@ struct Header: Hashable, Sendable {
 
     init(_ value: JSONValue, at pointer: String) throws(KeystoreError) {
       let fields = try StrictFields(value, at: pointer, names: Self.names)
-      let app = try fields.text("app")
+      let app = try fields.app("app")
       var registrars: [String] = []
       for (value, place) in try fields.list("registrars", limit: KeystoreLimits.registrars) {
         guard let url = value.string else { throw .invalidField(pointer: place) }
@@ -36,19 +36,18 @@ struct Header: Hashable, Sendable {
     }
 
     var value: JSONValue {
-      .object(["app": .text(app), "registrars": .array(registrars.map { .text($0) })])
+      .object(["app": .text(app.text), "registrars": .array(registrars.map { .text($0) })])
     }
   }
 
-  let id: String
+  let id: UserID
   /// Counts how often the file was written.
   var revision: Int64
   var apps: [App]
   var paperKeys: [VerifyingKey]
   var slots: [Slot]
 
-  init(id: String) throws(KeystoreError) {
-    try Names.checkID(id)
+  init(id: UserID) {
     self.id = id
     revision = 0
     apps = []
@@ -58,8 +57,8 @@ struct Header: Hashable, Sendable {
 
   /// Reads the fields of a file, whose names were checked.
   init(_ fields: StrictFields, bounds: Argon2idBounds) throws(KeystoreError) {
-    id = try fields.text("id")
-    guard (try? Names.checkID(id)) != nil else { throw .invalidField(pointer: fields.pointer("id")) }
+    guard let id = UserID(try fields.text("id")) else { throw .invalidField(pointer: fields.pointer("id")) }
+    self.id = id
     revision = try fields.integer("revision")
     apps = []
     for (value, place) in try fields.list("apps", limit: KeystoreLimits.apps) {
@@ -80,7 +79,7 @@ struct Header: Hashable, Sendable {
   /// The members of a file that are not sealed: also what the seal authenticates.
   var object: JSONObject {
     [
-      "type": .text(SealedKeystore.typeName), "version": .integer(KeystoreLimits.version), "id": .text(id),
+      "type": .text(SealedKeystore.typeName), "version": .integer(KeystoreLimits.version), "id": .text(id.text),
       "revision": .integer(revision), "apps": .array(apps.map(\.value)),
       "paperKeys": .array(paperKeys.map { .key($0) }), "slots": .array(slots.map(\.value)),
     ]

@@ -1,4 +1,5 @@
 public import Cryptography
+public import KeyRecords
 import PeerstackFormat
 
 /// A secret key of the keystore, by its public half.
@@ -26,7 +27,7 @@ public struct HeldKey: Hashable, Sendable {
 
 /// How the identity stands in one app, as far as this keystore knows.
 public struct AppState: Hashable, Sendable {
-  private static let names: Set<String> = ["app", "status", "current", "former"]
+  private static let names: Set<String> = ["app", "status", "current", "former", "mark"]
 
   /// What the registrar last said, or what the last completed change made of it.
   public enum Status: String, Hashable, Sendable, CaseIterable {
@@ -43,7 +44,7 @@ public struct AppState: Hashable, Sendable {
   }
 
   /// The app id.
-  public let app: String
+  public let app: AppID
   /// Addresses of registrars, in the order they were noted.
   public let registrars: [String]
   /// Whether the id is claimed, and by whom.
@@ -52,8 +53,10 @@ public struct AppState: Hashable, Sendable {
   public internal(set) var current: VerifyingKey?
   /// Keys that were in force before, oldest first.
   public internal(set) var former: [VerifyingKey]
+  /// How far the user's history went when it was looked at last; nil before that.
+  public internal(set) var mark: HistoryMark?
 
-  init(app: String, registrars: [String]) {
+  init(app: AppID, registrars: [String]) {
     self.app = app
     self.registrars = registrars
     status = .unclaimed
@@ -63,7 +66,7 @@ public struct AppState: Hashable, Sendable {
 
   init(_ value: JSONValue, at pointer: String, header: Header) throws(KeystoreError) {
     let fields = try StrictFields(value, at: pointer, names: Self.names)
-    let app = try fields.text("app")
+    let app = try fields.app("app")
     guard let status = Status(rawValue: try fields.text("status")) else {
       throw .invalidField(pointer: fields.pointer("status"))
     }
@@ -72,13 +75,15 @@ public struct AppState: Hashable, Sendable {
     self.status = status
     current = try fields.optionalKey("current")
     former = try fields.keys("former", limit: KeystoreLimits.keys)
+    let mark = try fields.value("mark")
+    self.mark = mark.isNull ? nil : try HistoryMark(mark, at: fields.pointer("mark"))
     guard (current != nil) == (status == .active) else { throw .invalidField(pointer: fields.pointer("current")) }
   }
 
   var value: JSONValue {
     .object([
-      "app": .text(app), "status": .text(status.rawValue), "current": current.map { .key($0) } ?? .null,
-      "former": .array(former.map { .key($0) }),
+      "app": .text(app.text), "status": .text(status.rawValue), "current": current.map { .key($0) } ?? .null,
+      "former": .array(former.map { .key($0) }), "mark": mark?.value ?? .null,
     ])
   }
 
@@ -88,6 +93,7 @@ public struct AppState: Hashable, Sendable {
     state.status = status
     state.current = current
     state.former = former
+    state.mark = mark
     return state
   }
 
@@ -100,26 +106,100 @@ public struct AppState: Hashable, Sendable {
   }
 }
 
-/// What the id's first claim was made of. A bound id proves itself by this in every app (protocol §2.3).
-public struct OriginalClaim: Hashable, Sendable {
-  private static let names: Set<String> = ["authority", "publicKey"]
+/// How far a user's history went at a registrar: what a client remembers of it as a pin (protocol §9).
+public struct HistoryMark: Hashable, Sendable {
+  private static let names: Set<String> = [
+    "registrar", "first", "sequence", "head", "incarnation", "lastIndex", "index", "time",
+  ]
 
-  /// The canonical JSON of the claim's `authority`.
-  public let authority: String
-  /// The claim's key; ``OpenKeystore`` holds its secret.
-  public let publicKey: VerifyingKey
+  /// The address of the registrar.
+  public var registrar: String
+  /// The first record.
+  public var first: RecordHash
+  /// The sequence of the head.
+  public var sequence: Int64
+  /// The head.
+  public var head: RecordHash
+  /// The head's.
+  public var incarnation: Int64
+  /// The highest index of the user's entries.
+  public var lastIndex: Int64
+  /// The registrar's latest index when it answered.
+  public var index: Int64
+  /// The registrar's clock when it answered.
+  public var time: Milliseconds
 
   /// Puts them together.
-  public init(authority: String, publicKey: VerifyingKey) {
-    self.authority = authority
-    self.publicKey = publicKey
+  public init(
+    registrar: String, first: RecordHash, sequence: Int64, head: RecordHash, incarnation: Int64, lastIndex: Int64,
+    index: Int64, time: Milliseconds
+  ) {
+    self.registrar = registrar
+    self.first = first
+    self.sequence = sequence
+    self.head = head
+    self.incarnation = incarnation
+    self.lastIndex = lastIndex
+    self.index = index
+    self.time = time
   }
 
   init(_ value: JSONValue, at pointer: String) throws(KeystoreError) {
     let fields = try StrictFields(value, at: pointer, names: Self.names)
-    authority = try fields.text("authority")
-    publicKey = try fields.key("publicKey")
+    registrar = try fields.text("registrar")
+    first = try fields.hash("first")
+    sequence = try fields.integer("sequence")
+    head = try fields.hash("head")
+    incarnation = try fields.integer("incarnation")
+    lastIndex = try fields.integer("lastIndex")
+    index = try fields.integer("index")
+    time = try fields.integer("time")
   }
 
-  var value: JSONValue { .object(["authority": .text(authority), "publicKey": .key(publicKey)]) }
+  var value: JSONValue {
+    .object([
+      "registrar": .text(registrar), "first": .text(first.hex), "sequence": .integer(sequence),
+      "head": .text(head.hex), "incarnation": .integer(incarnation), "lastIndex": .integer(lastIndex),
+      "index": .integer(index), "time": .integer(time),
+    ])
+  }
+}
+
+/// What the id's first claim was made of: enough to make it again in another app. A bound id proves itself by this
+/// everywhere (protocol §2.3).
+public struct OriginalClaim: Hashable, Sendable {
+  private static let names: Set<String> = ["authority", "publicKey", "publicBoxKey"]
+
+  /// Who may act, as the claim said.
+  public let authority: Authority
+  /// The claim's key; ``OpenKeystore`` holds its secret.
+  public let publicKey: VerifyingKey
+  /// The claim's box key.
+  public let publicBoxKey: PublicBoxKey
+
+  /// Puts them together.
+  public init(authority: Authority, publicKey: VerifyingKey, publicBoxKey: PublicBoxKey) {
+    self.authority = authority
+    self.publicKey = publicKey
+    self.publicBoxKey = publicBoxKey
+  }
+
+  init(_ value: JSONValue, at pointer: String) throws(KeystoreError) {
+    let fields = try StrictFields(value, at: pointer, names: Self.names)
+    guard case .success(let authority) = Authority.read(try fields.value("authority")) else {
+      throw .invalidField(pointer: fields.pointer("authority"))
+    }
+    self.authority = authority
+    publicKey = try fields.key("publicKey")
+    guard let boxKey = PublicBoxKey(try fields.bytes("publicBoxKey", count: PublicBoxKey.count)) else {
+      throw .invalidField(pointer: fields.pointer("publicBoxKey"))
+    }
+    publicBoxKey = boxKey
+  }
+
+  var value: JSONValue {
+    .object([
+      "authority": authority.json, "publicKey": .key(publicKey), "publicBoxKey": .bytes(publicBoxKey.bytes),
+    ])
+  }
 }

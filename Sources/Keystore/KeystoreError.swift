@@ -1,4 +1,5 @@
 public import Cryptography
+public import KeyRecords
 public import PeerstackFormat
 
 /// Why a keystore was not read, opened, changed or written. None of these carries a secret.
@@ -52,9 +53,9 @@ public enum KeystoreError: Error, Hashable, Sendable {
   /// Argon2id parameters that nobody should have chosen: the file was downgraded.
   case parametersTooWeak(Argon2idParameters)
   /// The keystore of another identity.
-  case otherIdentity(expected: String, found: String)
+  case otherIdentity(expected: UserID, found: UserID)
   /// A keystore that knows nothing of this app.
-  case otherApp(expected: String, found: [String])
+  case otherApp(expected: AppID, found: [AppID])
 
   // Unlocking
 
@@ -85,16 +86,12 @@ public enum KeystoreError: Error, Hashable, Sendable {
   case lastSlot
   /// No more than `limit` of these are possible.
   case tooMany(String, limit: Int)
-  /// Not a user id (protocol §2.2).
-  case invalidID(String)
-  /// Not an app id (protocol §2.1).
-  case invalidApp(String)
   /// Not an address that can be noted for a registrar.
   case invalidRegistrar(String)
   /// Not a slot's name.
   case invalidSlotName(String)
   /// The identity has no such app.
-  case unknownApp(String)
+  case unknownApp(AppID)
   /// The keystore holds no secret for this public key.
   case unknownKey(VerifyingKey)
   /// There is no change of this number.
@@ -146,7 +143,7 @@ extension KeystoreError: CustomStringConvertible {
       "the password hash is too weak (\(parameters.text)), the file may have been downgraded: do not use it"
     case .otherIdentity(let expected, let found): "the keystore is of \(found), not of \(expected): give another file"
     case .otherApp(let expected, let found):
-      "the keystore is for \(found.joined(separator: ", ")), not for \(expected): give another file, or add the app"
+      "the keystore is for \(found.map(\.text).joined(separator: ", ")), not for \(expected): give another file, or add the app"
     default: nil
     }
   }
@@ -172,8 +169,6 @@ extension KeystoreError: CustomStringConvertible {
     case .slotExists(let name): "there is a slot \"\(name)\" already: choose another name"
     case .lastSlot: "this is the last way to open the keystore: add another one first"
     case .tooMany(let what, let limit): "no more than \(limit) \(what) are possible: remove some"
-    case .invalidID(let id): "\"\(id)\" is no user id: give 25 characters of 0-9a-z, or 32 of 0-9a-f"
-    case .invalidApp(let app): "\"\(app)\" is no app id: give something like chat.example"
     case .invalidRegistrar(let url): "\"\(url)\" cannot be noted for a registrar: give its https:// address"
     case .invalidSlotName(let name): "\"\(name)\" is no name for a slot: use 1 to 32 characters of a-z, 0-9 and -"
     case .unknownApp(let app): "the identity is not in \(app): add the app first"

@@ -1,4 +1,5 @@
 public import Cryptography
+public import KeyRecords
 
 /// Where a keystore lies, and how it is read and written there.
 ///
@@ -19,7 +20,7 @@ public struct KeystoreFile: Sendable {
   /// Reads the file without opening it. Needs no lock: versions replace each other as a whole.
   ///
   /// Refuses the keystore of another identity than `id`, or one without the app `app`, where these are given.
-  public func read(id: String? = nil, app: String? = nil) throws(KeystoreError) -> SealedKeystore {
+  public func read(id: UserID? = nil, app: AppID? = nil) throws(KeystoreError) -> SealedKeystore {
     let keystore = try SealedKeystore(parsing: try Folder(ofFileAt: path).read(), bounds: bounds)
     try keystore.check(id: id, app: app)
     return keystore
@@ -30,7 +31,7 @@ public struct KeystoreFile: Sendable {
   /// A slot with weaker parameters than `target` is made anew with it, if nobody else is changing the file right now
   /// and it can be written; if not, that is left to the next time. Nil leaves every slot as it is.
   public func unlock(
-    with credential: Credential, id: String? = nil, app: String? = nil,
+    with credential: Credential, id: UserID? = nil, app: AppID? = nil,
     strengtheningTo target: Argon2idParameters? = .standard
   ) throws(KeystoreError) -> OpenKeystore {
     let keystore = try read(id: id, app: app).unlock(with: credential)
@@ -47,7 +48,7 @@ public struct KeystoreFile: Sendable {
   /// Waits at most `wait` for another session. A slot with weaker parameters than `target` is made anew with it, if that
   /// is possible.
   public func openSession(
-    with credential: Credential, id: String? = nil, app: String? = nil, wait: Duration = .zero,
+    with credential: Credential, id: UserID? = nil, app: AppID? = nil, wait: Duration = .zero,
     strengtheningTo target: Argon2idParameters? = .standard
   ) throws(KeystoreError) -> KeystoreSession {
     let folder = try Folder(ofFileAt: path)
@@ -69,7 +70,7 @@ public struct KeystoreFile: Sendable {
   /// Makes a new keystore for the user id `id` with its first key, and a slot for each of `slots`, and writes it. Never
   /// replaces a file. `now` is milliseconds since 1970.
   public func create(
-    id: String, key: SigningKey, at now: Int64, slots: [NewSlot], wait: Duration = .zero
+    id: UserID, key: SigningKey, at now: Int64, slots: [NewSlot], wait: Duration = .zero
   ) throws(KeystoreError) -> KeystoreSession {
     let (folder, lock) = try reserve(wait: wait)
     var keystore = try OpenKeystore(id: id, slots: slots, bounds: bounds)

@@ -1,4 +1,5 @@
 public import Cryptography
+public import KeyRecords
 import Synchronization
 
 /// The one session that may change a keystore.
@@ -47,9 +48,15 @@ public final class KeystoreSession: Sendable {
   /// `key` is nil exactly for actions that bring none. `now` is milliseconds since 1970. Several changes may be under
   /// way, so that a revocation need not wait for a rotation that hangs.
   public func begin(
-    _ action: KeyChange.Action, in app: String, key: KeyChange.KeySource?, at now: Int64
+    _ action: KeyRecord.Action, in app: AppID, key: KeyChange.KeySource?, at now: Int64
   ) throws(KeystoreError) -> KeyChange {
     try update { keystore throws(KeystoreError) in try keystore.begin(action, in: app, key: key, at: now) }
+  }
+
+  /// Stores the unsigned record of a change while approvals of others are collected. Replaces one that was stored before.
+  @discardableResult
+  public func attach(draft: String, to change: Int64) throws(KeystoreError) -> KeyChange {
+    try update { keystore throws(KeystoreError) in try keystore.attach(draft: draft, to: change) }
   }
 
   /// Stores the signed record of a change, before it is sent. Replaces one that was stored before.
@@ -77,16 +84,19 @@ public final class KeystoreSession: Sendable {
   }
 
   /// Notes what the user's history says, whatever was thought before. `current` is a held key, exactly for `active`.
+  /// `mark` is how far it went; nil leaves what was noted of that.
   public func settle(
-    _ app: String, status: AppState.Status, current: VerifyingKey?
+    _ app: AppID, status: AppState.Status, current: VerifyingKey?, mark: HistoryMark? = nil
   ) throws(KeystoreError) {
-    try update { keystore throws(KeystoreError) in try keystore.settle(app, status: status, current: current) }
+    try update { keystore throws(KeystoreError) in
+      try keystore.settle(app, status: status, current: current, mark: mark)
+    }
   }
 
   // MARK: Identity
 
   /// Adds an app (unclaimed), or replaces the addresses of its registrars.
-  public func addApp(_ app: String, registrars: [String]) throws(KeystoreError) {
+  public func addApp(_ app: AppID, registrars: [String]) throws(KeystoreError) {
     try update { keystore throws(KeystoreError) in try keystore.addApp(app, registrars: registrars) }
   }
 

@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import PeerstackFormat
 
 // The steps of a key change, on the value alone.
@@ -16,14 +17,11 @@ extension OpenKeystore {
     guard contents.claim == nil || contents.claim == claim else {
       throw .invalidChange("the original claim is noted already, and another one")
     }
-    guard claim.authority.utf8.count <= KeystoreLimits.recordBytes else {
-      throw .invalidChange("the authority has more than \(KeystoreLimits.recordBytes) bytes")
-    }
     contents.claim = claim
   }
 
   mutating func begin(
-    _ action: KeyChange.Action, in app: String, key: KeyChange.KeySource?, at now: Int64
+    _ action: KeyRecord.Action, in app: AppID, key: KeyChange.KeySource?, at now: Int64
   ) throws(KeystoreError) -> KeyChange {
     _ = try index(of: app)
     guard action.bringsKey == (key != nil) else {
@@ -54,12 +52,23 @@ extension OpenKeystore {
     }
   }
 
+  mutating func attach(draft: String, to number: Int64) throws(KeystoreError) -> KeyChange {
+    let index = try index(of: number)
+    guard contents.changes[index].record == nil else { throw .invalidChange("its record is signed already") }
+    guard (1...KeystoreLimits.recordBytes).contains(draft.utf8.count) else {
+      throw .invalidChange("a draft has 1 to \(KeystoreLimits.recordBytes) bytes")
+    }
+    contents.changes[index].draft = draft
+    return contents.changes[index]
+  }
+
   mutating func attach(_ record: String, to number: Int64) throws(KeystoreError) -> KeyChange {
     let index = try index(of: number)
     guard (1...KeystoreLimits.recordBytes).contains(record.utf8.count) else {
       throw .invalidChange("a record has 1 to \(KeystoreLimits.recordBytes) bytes")
     }
     contents.changes[index].record = record
+    contents.changes[index].draft = nil
     return contents.changes[index]
   }
 
@@ -86,13 +95,16 @@ extension OpenKeystore {
     contents.changes.remove(at: try index(of: number))
   }
 
-  mutating func settle(_ app: String, status: AppState.Status, current: VerifyingKey?) throws(KeystoreError) {
+  mutating func settle(
+    _ app: AppID, status: AppState.Status, current: VerifyingKey?, mark: HistoryMark? = nil
+  ) throws(KeystoreError) {
     let index = try index(of: app)
     guard (current != nil) == (status == .active) else {
       throw .invalidChange(status == .active ? "active needs a key" : "\(status.rawValue) has no key")
     }
     if let current { try requireHeld(current) }
     contents.apps[index].set(status, current: current)
+    if let mark { contents.apps[index].mark = mark }
   }
 
   private func requireHeld(_ key: VerifyingKey) throws(KeystoreError) {
@@ -104,7 +116,7 @@ extension OpenKeystore {
     return index
   }
 
-  private func index(of app: String) throws(KeystoreError) -> Int {
+  private func index(of app: AppID) throws(KeystoreError) -> Int {
     guard let index = contents.apps.firstIndex(where: { $0.app == app }) else { throw .unknownApp(app) }
     return index
   }

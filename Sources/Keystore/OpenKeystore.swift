@@ -1,4 +1,5 @@
 public import Cryptography
+public import KeyRecords
 public import PeerstackFormat
 
 /// An unlocked keystore: what is in it is what its owner wrote.
@@ -20,7 +21,7 @@ public struct OpenKeystore: Sendable {
   }
 
   /// The user id.
-  public var id: String { header.id }
+  public var id: UserID { header.id }
   /// How often the keystore was written.
   public var revision: Int64 { header.revision }
   /// How the identity stands in each of its apps.
@@ -32,6 +33,12 @@ public struct OpenKeystore: Sendable {
   public var changes: [KeyChange] { contents.changes }
   /// What the id's first claim was made of, if it was noted.
   public var originalClaim: OriginalClaim? { contents.claim }
+  /// What a bound id proves itself by, in every app (protocol §2.3); nil for an id of the old kind, which proves nothing.
+  public var originalCommitment: BoundID.Commitment? {
+    guard let claim = contents.claim, let created = id.created else { return nil }
+    return BoundID.Commitment(
+      created: created, authority: claim.authority, publicKey: claim.publicKey, publicBoxKey: claim.publicBoxKey)
+  }
   /// The public halves of the paper keys.
   public var paperKeys: [VerifyingKey] { header.paperKeys }
   /// The ways to open it.
@@ -40,7 +47,7 @@ public struct OpenKeystore: Sendable {
   }
 
   /// How the identity stands in `app`; nil if it is not there.
-  public func state(in app: String) -> AppState? {
+  public func state(in app: AppID) -> AppState? {
     contents.apps.first { $0.app == app }
   }
 
@@ -86,9 +93,9 @@ extension OpenKeystore: CustomStringConvertible, CustomReflectable {
 // Changes of the value. They are internal: outside, only what was written to disk can be seen.
 extension OpenKeystore {
   /// A new keystore with one slot for each of `slots`, not written yet.
-  init(id: String, slots: [NewSlot], bounds: Argon2idBounds) throws(KeystoreError) {
+  init(id: UserID, slots: [NewSlot], bounds: Argon2idBounds) throws(KeystoreError) {
     guard let first = slots.first else { throw .lastSlot }
-    self.init(header: try Header(id: id), contents: Contents(), dataKey: .random(count: 0), openedSlot: first.name)
+    self.init(header: Header(id: id), contents: Contents(), dataKey: .random(count: 0), openedSlot: first.name)
     try rekey(slots: slots, bounds: bounds)
   }
 
@@ -128,7 +135,7 @@ extension OpenKeystore {
     header.slots.remove(at: index)
   }
 
-  mutating func addApp(_ app: String, registrars: [String]) throws(KeystoreError) {
+  mutating func addApp(_ app: AppID, registrars: [String]) throws(KeystoreError) {
     let entry = try Header.App(app: app, registrars: registrars)
     if let index = header.apps.firstIndex(where: { $0.app == app }) {
       header.apps[index] = entry

@@ -1,4 +1,5 @@
 public import Cryptography
+public import KeyRecords
 
 /// A signing key that lives on paper: the highest tier of an authority, so that no thief of a device can lock out its
 /// owner. Only its public half is kept in a keystore.
@@ -29,7 +30,7 @@ public struct PaperKey: Sendable {
   public var verifyingKey: VerifyingKey { key.verifyingKey }
 
   /// The right to approve key records with this key.
-  public var recordSigner: any RecordSigner { KeyRecordSigner(key: key) }
+  public var recordSigner: any RecordSigner { key }
 }
 
 extension PaperKey: CustomStringConvertible, CustomReflectable {

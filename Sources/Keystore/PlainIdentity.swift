@@ -1,4 +1,5 @@
 public import Cryptography
+public import KeyRecords
 import PeerstackFormat
 
 /// An identity as peerstack itself stores it: JSON with `id` and `secretKey`, in the clear.
@@ -23,12 +24,12 @@ public struct PlainIdentity: Sendable {
   }
 
   /// The user id.
-  public let id: String
+  public let id: UserID
   /// The secret key.
   public let key: SigningKey
 
   /// Puts both together.
-  public init(id: String, key: SigningKey) {
+  public init(id: UserID, key: SigningKey) {
     self.id = id
     self.key = key
   }
@@ -39,7 +40,7 @@ public struct PlainIdentity: Sendable {
     var bytes = text.withBytes { $0.withUnsafeBufferPointer { Array($0) } }
     defer { _ = SecretBytes(wiping: &bytes) }
     guard let object = (try? JSONValue.parseLenient(bytes))?.object else { throw .malformed }
-    guard let id = object["id"]?.string, (try? Names.checkID(id)) != nil else { throw .invalidID }
+    guard let id = object["id"]?.string.flatMap({ UserID($0) }) else { throw .invalidID }
     guard let secretKey = object["secretKey"]?.jsonString, let given = try? PeerstackKeys.signingKey(secretKey),
       let key = given.withSecretKey64({ SigningKey(secretKey: SecretBytes(copying: $0)) })
     else { throw .invalidSecretKey }
@@ -54,7 +55,7 @@ public struct PlainIdentity: Sendable {
   /// `{"id":…,"secretKey":…}` as peerstack's `hydrateUser` takes it, in UTF-8.
   public var text: SecretBytes {
     let object: JSONValue = .object([
-      "id": .text(id), "secretKey": .text(PeerstackKeys.secretKeyText(of: key)),
+      "id": .text(id.text), "secretKey": .text(PeerstackKeys.secretKeyText(of: key)),
     ])
     var bytes = object.text
     return SecretBytes(wiping: &bytes)

@@ -1,4 +1,5 @@
 public import Cryptography
+public import KeyRecords
 import PeerstackFormat
 
 /// A keystore as it lies on a disk: read and found to be well-formed, but not opened, so nothing in it is proven.
@@ -57,9 +58,11 @@ public struct SealedKeystore: Hashable, Sendable {
   }
 
   /// The user id the file says it is of.
-  public var id: String { header.id }
+  public var id: UserID { header.id }
   /// The apps the file says it is for.
-  public var apps: [String] { header.apps.map(\.app) }
+  public var apps: [AppID] { header.apps.map(\.app) }
+  /// The public halves of the paper keys, the file says.
+  public var paperKeys: [VerifyingKey] { header.paperKeys }
   /// How often the keystore was written, it says.
   public var revision: Int64 { header.revision }
   /// The ways to open it.
@@ -68,12 +71,12 @@ public struct SealedKeystore: Hashable, Sendable {
   }
 
   /// The registrars of an app, the file says.
-  public func registrars(of app: String) -> [String] {
+  public func registrars(of app: AppID) -> [String] {
     header.apps.first { $0.app == app }?.registrars ?? []
   }
 
   /// Refuses a keystore that is not of this identity, or not for this app.
-  public func check(id: String?, app: String? = nil) throws(KeystoreError) {
+  public func check(id: UserID?, app: AppID? = nil) throws(KeystoreError) {
     if let id, id != header.id { throw .otherIdentity(expected: id, found: header.id) }
     if let app, !apps.contains(app) { throw .otherApp(expected: app, found: apps) }
   }

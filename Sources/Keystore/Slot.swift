@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import PeerstackFormat
 
 /// A way to open a keystore: its data key, encrypted with a key that comes from a password or a code.
@@ -13,7 +14,7 @@ struct Slot: Hashable, Sendable {
   let wrappedKey: [UInt8]
 
   /// Wraps the data key of the identity `id`. Costs what the parameters say.
-  init(_ new: NewSlot, id: String, dataKey: SecretBytes, bounds: Argon2idBounds) throws(KeystoreError) {
+  init(_ new: NewSlot, id: UserID, dataKey: SecretBytes, bounds: Argon2idBounds) throws(KeystoreError) {
     try Names.checkSlot(new.name)
     try bounds.check(new.parameters)
     let secret = new.credential.secret
@@ -50,7 +51,7 @@ struct Slot: Hashable, Sendable {
   }
 
   /// The data key; nil if the secret is not this slot's, or the slot is not as it was made for `id`.
-  func dataKey(for secret: SecretBytes, id: String) throws(KeystoreError) -> SecretBytes? {
+  func dataKey(for secret: SecretBytes, id: UserID) throws(KeystoreError) -> SecretBytes? {
     XChaCha20Poly1305.open(
       wrappedKey, associatedData: Self.associatedData(id: id, name: name, kind: kind, hash: hash), nonce: nonce,
       key: try hash.key(for: secret))
@@ -63,11 +64,11 @@ struct Slot: Hashable, Sendable {
     ])
   }
 
-  private static func associatedData(id: String, name: String, kind: SlotKind, hash: PasswordHash) -> [UInt8] {
+  private static func associatedData(id: UserID, name: String, kind: SlotKind, hash: PasswordHash) -> [UInt8] {
     Sealing.associatedData(
       "slot",
       [
-        "version": .integer(KeystoreLimits.version), "id": .text(id), "name": .text(name),
+        "version": .integer(KeystoreLimits.version), "id": .text(id.text), "name": .text(name),
         "kind": .text(kind.rawValue), "hash": .text(hash.text),
       ])
   }

@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import PeerstackFormat
 
 /// Reads the members of a JSON object strictly: no unknown ones, each of its kind.
@@ -28,6 +29,21 @@ struct StrictFields {
   func text(_ name: String) throws(KeystoreError) -> String {
     guard let text = try value(name).string else { throw .invalidField(pointer: pointer(name)) }
     return text
+  }
+
+  func app(_ name: String) throws(KeystoreError) -> AppID {
+    guard let app = AppID(try text(name)) else { throw .invalidField(pointer: pointer(name)) }
+    return app
+  }
+
+  /// Nil for `null`.
+  func optionalText(_ name: String) throws(KeystoreError) -> String? {
+    try value(name).isNull ? nil : try text(name)
+  }
+
+  func hash(_ name: String) throws(KeystoreError) -> RecordHash {
+    guard let hash = RecordHash(try text(name)) else { throw .invalidField(pointer: pointer(name)) }
+    return hash
   }
 
   /// An integer that is not negative.

@@ -5,17 +5,27 @@ import ArgumentParser
 struct Peerkey: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "peerkey",
-    abstract: "Hash and verify peerstack objects.",
+    abstract: "Hold the keys of a peerstack identity: make, claim, rotate and recover them, sign and verify.",
     discussion: """
-      Exit codes: 0 when everything that was asked was done (verify: when all objects were judged, whatever the \
-      verdicts), 1 when it was not, 64 for arguments that cannot be.
+      \(Self.exitCodes)
+
+      Options that many commands share can come from the environment: PEERKEY_REGISTRAR, PEERKEY_APP, \
+      PEERKEY_KEYSTORE, PEERKEY_PASSWORD_FILE. With --json a command prints one line of JSON, also when it fails: \
+      {"error":{"code":…,"detail":…}}. See docs/peerkey.md.
       """,
-    subcommands: [Hash.self, Verify.self])
-}
+    groupedSubcommands: [
+      CommandGroup(name: "Identity", subcommands: [New.self, Show.self, History.self, Paper.self]),
+      CommandGroup(
+        name: "Key records",
+        subcommands: [Claim.self, Rotate.self, Recover.self, Approve.self, Revoke.self, Amend.self, Retire.self]),
+      CommandGroup(name: "Others", subcommands: [Resolve.self, Verify.self]),
+      CommandGroup(name: "Keystore", subcommands: [Sign.self, Passwd.self, Export.self, Import.self]),
+      CommandGroup(name: "Scripts", subcommands: [Hash.self]),
+    ])
 
-/// A failure with a sentence for people; exit code 1.
-struct CommandFailure: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) { self.description = description }
+  /// The same in every help text.
+  static let exitCodes = """
+    Exit codes: 0 done; 1 refused or failed; 2 not done yet: the record is pending, or approvals are missing; \
+    64 arguments that cannot be; 69 the registrar cannot be reached; 77 wrong password.
+    """
 }

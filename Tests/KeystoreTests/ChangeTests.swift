@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import Glibc
 import PeerstackFormat
 import Testing
@@ -89,7 +90,7 @@ import Testing
     let folder = try TestFolder()
     let session = try folder.file().makeActive()
     let first = try #require(session.keystore.state(in: chat)?.current)
-    func run(_ action: KeyChange.Action) throws -> AppState {
+    func run(_ action: KeyRecord.Action) throws -> AppState {
       let change = try session.begin(action, in: chat, key: action.bringsKey ? .generated : nil, at: now)
       try session.complete(change.number)
       return try #require(session.keystore.state(in: chat))
@@ -138,21 +139,20 @@ import Testing
     expect(.unknownKey(stranger)) { _ = try session.begin(.claim, in: chat, key: .held(stranger), at: now) }
     expect(.unknownKey(stranger)) { try session.settle(chat, status: .active, current: stranger) }
     expect(.invalidChange("active needs a key")) { try session.settle(chat, status: .active, current: nil) }
-    expect(.invalidApp("Chat")) { try session.addApp("Chat", registrars: []) }
     expect(.invalidRegistrar("https://a b")) { try session.addApp("x.example", registrars: ["https://a b"]) }
     expect(.unknownKey(stranger)) {
-      try session.noteOriginalClaim(OriginalClaim(authority: "[]", publicKey: stranger))
+      try session.noteOriginalClaim(originalClaim(of: stranger))
     }
     let change = try session.begin(.revoke, in: chat, key: nil, at: now)
+    expect(.invalidChange("a draft has 1 to 8192 bytes")) { try session.attach(draft: "", to: change.number) }
     expect(.invalidChange("no record was attached")) { try session.accept(change.number, effective: now) }
     expect(.invalidChange("a record has 1 to 8192 bytes")) {
       try session.attach(record: String(repeating: "x", count: 8_193), to: change.number)
     }
+    try session.attach(record: "x", to: change.number)
+    expect(.invalidChange("its record is signed already")) { try session.attach(draft: "x", to: change.number) }
     for _ in 1..<KeystoreLimits.changes { _ = try session.begin(.revoke, in: chat, key: nil, at: now) }
     expect(.tooMany("changes", limit: 16)) { _ = try session.begin(.revoke, in: chat, key: nil, at: now) }
-    for id in ["", "alice", alice.uppercased(), alice + "x", String(repeating: "g", count: 32)] {
-      expect(.invalidID(id)) { _ = try folder.file("other.json").makeActive(id: id) }
-    }
   }
 
   /// The largest keystore there can be fits into the largest file.
@@ -183,7 +183,7 @@ import Testing
     func box(_ text: String) throws -> PeerstackBox {
       let recipient = try #require(session.keystore.boxKey(in: chat)?.publicKey)
       return try PeerstackBox(
-        sealing: JSONString(utf16: PeerstackWire.text(of: .text(text)).map { UInt16($0) }), from: JSONString(bob),
+        sealing: JSONString(utf16: PeerstackWire.text(of: .text(text)).map { UInt16($0) }), from: JSONString(bob.text),
         with: sender.boxKey,
         to: JSONString(Base64.encode(recipient.bytes32)))
     }

@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import Glibc
 import PeerstackFormat
 import Testing
@@ -121,10 +122,10 @@ import Testing
       .system(step: "read", path: "p", code: EIO), .truncated(count: 1),
       .malformed(.unexpectedEnd(offset: 1)), .notAKeystore, .damaged, .unknownVersion(2), .invalidField(pointer: "/x"),
       .unsupportedPasswordHash(pointer: "/x"), .parametersOutOfRange(parameters), .parametersTooWeak(parameters),
-      .otherIdentity(expected: "a", found: "b"), .otherApp(expected: "a", found: ["b"]), .wrongPassword,
+      .otherIdentity(expected: alice, found: bob), .otherApp(expected: "a", found: ["b"]), .wrongPassword,
       .wrongRecoveryCode, .noSlot(.recoveryCode), .tampered, .outOfMemory(memoryKiB: 1), .passwordHashFailed(code: 1),
       .emptyPassword, .passwordTooLong(count: 1), .unknownSlot(name: "s"), .slotExists(name: "s"), .lastSlot,
-      .tooMany("slots", limit: 8), .invalidID("i"), .invalidApp("a"), .invalidRegistrar("r"), .invalidSlotName("s"),
+      .tooMany("slots", limit: 8), .invalidRegistrar("r"), .invalidSlotName("s"),
       .unknownApp("a"), .unknownKey(key), .unknownChange(1), .invalidChange("why"),
     ]
     let sentences = errors.map(\.description)

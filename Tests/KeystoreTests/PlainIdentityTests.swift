@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import PeerstackFormat
 import Testing
 
@@ -30,7 +31,7 @@ import Testing
   /// What peerstack's `newUser` makes, and its old spelling of keys.
   @Test func spellings() throws {
     let key = SigningKey.generate()
-    let whole = PeerstackUser(id: JSONString(alice), key: key, modified: now).object
+    let whole = PeerstackUser(id: JSONString(alice.text), key: key, modified: now).object
     let base64 = PeerstackKeys.secretKeyText(of: key)
     let pairs = key.withSecretKey64 { $0.withUnsafeBufferPointer { PeerstackEncoding.encodePairs(Array($0)) } }
     for text in [base64, pairs] {
@@ -41,9 +42,9 @@ import Testing
 
   @Test func refusals() throws {
     let key = SigningKey.generate()
-    let good: JSONObject = ["id": .text(alice), "secretKey": .text(PeerstackKeys.secretKeyText(of: key))]
+    let good: JSONObject = ["id": .text(alice.text), "secretKey": .text(PeerstackKeys.secretKeyText(of: key))]
     #expect(throws: Never.self) { try parse(good) }
-    for id in [.null, .text("alice"), .text(alice + ":x")] as [JSONValue] {
+    for id in [.null, .text("alice"), .text(alice.text + ":x")] as [JSONValue] {
       #expect(throws: PlainIdentity.Failure.invalidID) { try self.parse(good.setting("id", to: id)) }
     }
     let seed = key.withSeed { Base64.encode($0) }

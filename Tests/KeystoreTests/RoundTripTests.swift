@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import Glibc
 import PeerstackFormat
 import Testing
@@ -15,17 +16,20 @@ import Testing
       let session = try folder.file().makeActive(key: key)
       try session.addApp("forum.example", registrars: [])
       try session.addPaperKey(paper.verifyingKey)
-      try session.noteOriginalClaim(OriginalClaim(authority: #"[{"role":"signer"}]"#, publicKey: key.verifyingKey))
+      try session.noteOriginalClaim(originalClaim(of: key.verifyingKey))
+      try session.settle(chat, status: .active, current: key.verifyingKey, mark: mark)
       let change = try session.begin(.rotate, in: chat, key: .generated, at: now + 1)
+      try session.attach(draft: #"{"type":"PublicKey"}"#, to: change.number)
       try session.attach(record: #"{"type":"PublicKey"}"#, to: change.number)
       try session.accept(change.number, effective: now + 2)
       written = session.keystore
     }
     let read = try folder.file().unlockCheaply()
-    #expect(read.id == alice && read.revision == 9)
+    #expect(read.id == alice && read.revision == 11)
     #expect(read.apps == written.apps && read.apps.map(\.app) == [chat, "forum.example"])
     #expect(read.state(in: chat)?.registrars == ["https://registrar.example"])
     #expect(read.state(in: chat)?.current == key.verifyingKey)
+    #expect(read.state(in: chat)?.mark == mark)
     #expect(read.keys == written.keys && read.keys.count == 2)
     #expect(read.changes == written.changes && read.changes.first?.effective == now + 2)
     #expect(read.originalClaim == written.originalClaim && read.originalClaim != nil)
@@ -150,7 +154,8 @@ import Testing
       let notes = bytes.extracting(4..<4 + count).withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
       let publicKey = Base64.encode(key.verifyingKey.bytes32)
       #expect(
-        notes == #"{"apps":[{"app":"chat.example","current":"\#(publicKey)","former":[],"status":"active"}],"#
+        notes
+          == #"{"apps":[{"app":"chat.example","current":"\#(publicKey)","former":[],"mark":null,"status":"active"}],"#
           + #""changes":[],"claim":null,"keys":[{"created":1790000000000,"publicKey":"\#(publicKey)"}],"nextChange":1}"#
       )
     }

@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import PeerstackFormat
 import Testing
 
@@ -44,7 +45,7 @@ import Testing
         secrets.append(bytes(try slot.hash.key(for: slot.kind == .password ? password : code.secret)))
       }
       let file = try folder.read()
-      #expect(file.firstRange(of: Array(alice.utf8)) != nil)
+      #expect(file.firstRange(of: Array(alice.text.utf8)) != nil)
       for spelling in secrets.flatMap(spellings) { #expect(file.firstRange(of: spelling) == nil) }
       #expect(file.firstRange(of: bytes(code.text)) == nil)
     }
@@ -75,7 +76,7 @@ import Testing
     let paper = PaperKey.generate()
     let values: [Any] = [
       session, session.keystore, code, paper, identity, password, Credential.recoveryCode(code), slot(),
-      KeyRecordSigner(key: key), session.keystore.contents,
+      session.keystore.contents,
     ]
     let seed = key.withSeed { $0.withUnsafeBufferPointer { Array($0) } }
     let secrets = [seed, bytes(session.keystore.dataKey), bytes(code.secret), Array("correct horse".utf8)]

@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import PeerstackFormat
 import Testing
 
@@ -19,18 +20,19 @@ import Testing
 
   @Test func objects() throws {
     let signed = try keystore.sign(["type": .text("Message"), "text": .text("hi")], app: chat)
-    #expect(signed["signer"]?.string == alice)
+    #expect(signed["signer"]?.string == alice.text)
     #expect(PeerstackSignature.verify(.object(signed), publicKey: publicKey) == .accepted(.detached))
     #expect(throws: SigningError.noKeyInForce(app: "forum.example")) { try keystore.sign([:], app: "forum.example") }
   }
 
   @Test(arguments: ["PublicKey", "AppPolicy", "Adjudication", "Invitation", "Request"])
-  func reservedObjects(type: String) {
-    #expect(throws: SigningError.reservedType(type)) { try keystore.sign(["type": .text(type)], app: chat) }
+  func reservedObjects(type: String) throws {
+    let reserved = try #require(ObjectType(rawValue: type))
+    #expect(throws: SigningError.reservedType(reserved)) { try keystore.sign(["type": .text(type)], app: chat) }
     // As when it is read from JSON, where the type may come in escapes.
     let text = #"{"x":1,"type":"\u00"# + String(type.utf8.first ?? 0, radix: 16) + type.dropFirst() + #""}"#
     let object = (try? JSONValue.parseLenient(Array(text.utf8)))?.object ?? [:]
-    #expect(throws: SigningError.reservedType(type)) { try keystore.sign(object, app: chat) }
+    #expect(throws: SigningError.reservedType(reserved)) { try keystore.sign(object, app: chat) }
     #expect(throws: Never.self) { try keystore.sign(["type": .text(type + "s")], app: chat) }
   }
 
@@ -53,7 +55,7 @@ import Testing
   /// What a record signer makes is what peerstack checks: a signature over the hex text.
   @Test func records() throws {
     let signer = try #require(keystore.recordSigner(for: key.verifyingKey))
-    let record: JSONObject = ["type": .text("PublicKey"), "signer": .text(alice)]
+    let record: JSONObject = ["type": .text("PublicKey"), "signer": .text(alice.text)]
     let hash = try #require(ObjectHash.hash(of: .object(record)))
     let signature = Base64.encode(signer.signature(forHash: hash).bytes)
     #expect(

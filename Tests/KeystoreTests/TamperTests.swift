@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import PeerstackFormat
 import Testing
 

@@ -1,5 +1,6 @@
 import Cryptography
 import Glibc
+import KeyRecords
 import PeerstackFormat
 import Testing
 
@@ -63,11 +64,36 @@ func text(_ secret: SecretBytes) -> String {
   secret.withBytes { $0.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) } }
 }
 
-let alice = "0mc2q6zx7calicealicealice"
-let bob = "0mc2q6zx7cbobbobbobbobbob"
-let chat = "chat.example"
+extension UserID: @retroactive ExpressibleByStringLiteral {
+  public init(stringLiteral text: String) {
+    guard let id = UserID(text) else { preconditionFailure("\(text) is no user id") }
+    self = id
+  }
+}
+
+extension AppID: @retroactive ExpressibleByStringLiteral {
+  public init(stringLiteral text: String) {
+    guard let id = AppID(text) else { preconditionFailure("\(text) is no app id") }
+    self = id
+  }
+}
+
+let alice: UserID = "0mc2q6zx7calicealicealice"
+let bob: UserID = "0mc2q6zx7cbobbobbobbobbob"
+let chat: AppID = "chat.example"
 let now: Int64 = 1_790_000_000_000
 let password = Credential.password(secret("correct horse"))
+
+/// Of a key whose box key does not matter.
+func originalClaim(of key: VerifyingKey) throws -> OriginalClaim {
+  OriginalClaim(
+    authority: try #require(Authority(tiers: [.signer])), publicKey: key,
+    publicBoxKey: SigningKey.generate().boxKey.publicKey)
+}
+
+let mark = HistoryMark(
+  registrar: "https://registrar.example", first: RecordHash(of: [1]), sequence: 3, head: RecordHash(of: [2]),
+  incarnation: 1, lastIndex: 8, index: 9, time: now)
 
 func slot(_ credential: Credential = password, _ name: String = "password") -> NewSlot {
   NewSlot(name: name, credential: credential, parameters: Cheap.parameters)
@@ -75,7 +101,7 @@ func slot(_ credential: Credential = password, _ name: String = "password") -> N
 
 extension KeystoreFile {
   /// A keystore whose first key is in force in the app `chat`.
-  func makeActive(id: String = alice, key: SigningKey = .generate(), slots: [NewSlot] = [slot()]) throws
+  func makeActive(id: UserID = alice, key: SigningKey = .generate(), slots: [NewSlot] = [slot()]) throws
     -> KeystoreSession
   {
     let session = try create(id: id, key: key, at: now, slots: slots)

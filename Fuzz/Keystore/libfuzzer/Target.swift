@@ -1,4 +1,5 @@
 import Cryptography
+import KeyRecords
 import PeerstackFormat
 
 @testable import Keystore
@@ -40,8 +41,11 @@ private func check(_ bytes: [UInt8]) {
 
 /// What comes out of the seal is only trusted to be somebody's who knows the password.
 private func checkContents(_ bytes: [UInt8]) {
-  guard var header = try? Header(id: "0mc2q6zx7calicealicealice") else { preconditionFailure("a good id") }
-  if let app = try? Header.App(app: "chat.example", registrars: []) { header.apps = [app] }
+  guard let id = UserID("0mc2q6zx7calicealicealice"), let name = AppID("chat.example") else {
+    preconditionFailure("good names")
+  }
+  var header = Header(id: id)
+  if let app = try? Header.App(app: name, registrars: []) { header.apps = [app] }
   guard let contents = try? Contents(SecretBytes(copying: bytes), header: header) else { return }
   guard let again = try? Contents(contents.plaintext, header: header) else {
     preconditionFailure("what is written cannot be read")

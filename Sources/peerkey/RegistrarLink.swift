@@ -1,0 +1,170 @@
+import Cryptography
+import KeyRecords
+import Keystore
+import PeerstackFormat
+import RegistryAPI
+import RegistryClient
+import WebTransport
+
+/// A registrar for the time of one command: what it says is judged before anybody sees it.
+struct RegistrarLink: Sendable {
+  let address: RegistrarAddress
+  let app: AppID
+  let resolver: Resolver
+  private let transport: WatchedTransport
+  private let store: MemoryStore
+  private let authorization: Registrar.Authorization?
+
+  /// How long one exchange may take.
+  private static let timeout = Duration.seconds(15)
+  private static let submitAttempts = 3
+  private static let answerBytes = 256 << 10
+
+  /// Runs `body` with a link.
+  ///
+  /// - Parameters:
+  ///   - mark: How far the history of a user went before, to which the registrar is held.
+  ///   - member: Who asks, where an app lets only members read.
+  static func open<T>(
+    _ address: RegistrarAddress, app: AppID, mark: (user: UserID, mark: HistoryMark)? = nil,
+    member: OpenKeystore? = nil, _ body: (RegistrarLink) async throws -> T
+  ) async throws -> T {
+    let loop = try EventLoop.start(name: "peerkey")
+    defer { loop.stop() }
+    let client = WebClient(on: loop)
+    let link = RegistrarLink(
+      address: address, app: app, transport: WatchedTransport(HTTPTransport(client: client, address: address)),
+      authorization: member.map { Self.authorization(of: $0, app: app) })
+    do {
+      if let mark { try await link.pin(mark.mark, of: mark.user) }
+      let value = try await body(link)
+      await client.close()
+      return value
+    } catch {
+      await client.close()
+      throw error
+    }
+  }
+
+  private init(
+    address: RegistrarAddress, app: AppID, transport: WatchedTransport, authorization: Registrar.Authorization?
+  ) {
+    self.address = address
+    self.app = app
+    self.transport = transport
+    self.authorization = authorization
+    store = MemoryStore()
+    let registrar = Registrar(
+      name: address.description, transport: transport, timeout: Self.timeout, authorization: authorization)
+    resolver = Resolver(app: app, registrars: [registrar], store: store)
+  }
+
+  private func pin(_ mark: HistoryMark, of user: UserID) async throws {
+    let pin = Pin(
+      user: user, registrar: mark.registrar, first: mark.first, sequence: mark.sequence, head: mark.head,
+      incarnation: mark.incarnation, lastIndex: mark.lastIndex, asOf: AsOf(index: mark.index, time: mark.time),
+      trust: .unverified)
+    _ = await store.replacePins([PinChange(of: user, from: nil, to: pin)])
+  }
+
+  // MARK: Reading
+
+  /// A user's judged history; nil if nobody has claimed the id.
+  func history(of user: UserID) async throws -> ResolvedUser? {
+    switch try await resolver.resolve(user, .always) {
+    case .user(let user): return user
+    case .unknown: return nil
+    case .conflict(let conflict):
+      throw CommandFailure(
+        "\(address) contradicts itself, the rules or what was known about \(user): \(conflict.reason): trust nothing it "
+          + "says about this user until you know why", code: "conflict", facts: ["kind": .text(conflict.kind.rawValue)])
+    case .unavailable(let reason):
+      guard let trouble = transport.trouble else {
+        throw CommandFailure("cannot look up \(user): \(reason)", code: "unavailable", status: .unreachable)
+      }
+      throw trouble.failure("cannot look up \(user)", at: address)
+    }
+  }
+
+  /// The app's policies as far as they were needed.
+  func policies() async -> AppHistory? { await resolver.policies(of: address.description) }
+
+  // MARK: Submitting
+
+  /// What a registrar made of a record.
+  enum Outcome: Sendable {
+    case accepted(Entry)
+    /// Nothing changed.
+    case refused(RegistrarTrouble)
+    /// Nobody knows whether it was accepted.
+    case unknown(RegistrarTrouble)
+  }
+
+  /// Sends a record. The same record may be sent any number of times: it is accepted once.
+  func submit(_ record: [UInt8], invitation: [UInt8]? = nil) async throws -> Outcome {
+    let request = request(APIPath.records.path(of: app), SubmissionBody.text(record: record, invitation: invitation))
+    var trouble = RegistrarTrouble.transport(.timedOut)
+    for attempt in 1...Self.submitAttempts {
+      if attempt > 1 { try await Task.sleep(for: .milliseconds(300 * attempt)) }
+      switch await answer(to: request) {
+      case .success(let answer):
+        if let refusal = RegistrarTrouble(answer) {
+          guard refusal.isPassing || refusal.code == nil else { return .refused(refusal) }
+          trouble = refusal
+          continue
+        }
+        guard let value = try? JSONValue.parseStrict(answer.body, maxDepth: JSONLimits.strictMaxDepth + 1),
+          case .success(let entry) = Entry.verify(value, app: app), entry.content.canonical == record
+        else { return .unknown(.transport(.malformed("its answer is not the entry of the record"))) }
+        return .accepted(entry)
+      case .failure(let failure): trouble = .transport(failure)
+      }
+    }
+    return .unknown(trouble)
+  }
+
+  /// What would happen to a record: the five fields of the protocol (§8).
+  func dryRun(_ record: [UInt8], invitation: [UInt8]? = nil) async throws -> JSONObject {
+    let request = request(
+      APIPath.records.path(of: app) + "?dry-run=true", SubmissionBody.text(record: record, invitation: invitation))
+    switch await answer(to: request) {
+    case .success(let answer):
+      if let refusal = RegistrarTrouble(answer) { throw refusal.failure("it would be refused", at: address) }
+      guard let object = (try? JSONValue.parseStrict(answer.body))?.object else {
+        throw CommandFailure("\(address) does not answer as a registrar does: check the address", status: .unreachable)
+      }
+      return object
+    case .failure(let failure):
+      throw RegistrarTrouble.transport(failure).failure("cannot ask what would happen", at: address)
+    }
+  }
+
+  private func request(_ target: String, _ body: [UInt8]) -> RegistryRequest {
+    RegistryRequest(.post, target, body: body, maxAnswerBytes: Self.answerBytes, timeout: Self.timeout)
+  }
+
+  private func answer(to request: RegistryRequest) async -> Result<RegistryAnswer, TransportFailure> {
+    do throws(TransportFailure) {
+      return .success(try await transport.answer(to: request))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  // MARK: Members
+
+  /// Signs requests with the key in force, as apps want it that let only members read.
+  private static func authorization(of keystore: OpenKeystore, app: AppID) -> Registrar.Authorization {
+    { request in
+      guard let current = keystore.state(in: app)?.current, let signer = keystore.recordSigner(for: current) else {
+        return nil
+      }
+      let draft = Draft([
+        "type": .text(ObjectType.request.rawValue), "app": .text(app.text), "signer": .text(keystore.id.text),
+        "method": .text(request.method.rawValue), "target": .text(request.target),
+        "modified": .integer(SystemClock().now()), "nonce": .text(Base64.encode(Randomness.bytes(16))),
+      ])
+      return "Peerstack " + Base64.encode(draft.signedWithoutApprovals(by: signer))
+    }
+  }
+}

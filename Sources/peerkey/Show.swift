@@ -1,0 +1,61 @@
+import ArgumentParser
+import Cryptography
+import KeyRecords
+import Keystore
+import PeerstackFormat
+
+/// `peerkey show`
+struct Show: KeyCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show the identity of a keystore, and how it stands at the registrar.",
+    discussion: """
+      Needs no password. With --password-file it also says which keys this keystore holds, and holds the registrar to \
+      what the keystore remembers of the history. Without a registrar it shows what the file shows.
+
+      \(Peerkey.exitCodes)
+      """)
+
+  @OptionGroup var common: CommonOptions
+
+  func perform() async throws -> Report {
+    let sealed = try common.keystoreFile.read()
+    var lines = ["id          \(sealed.id)", "keystore    \(common.keystorePath) (written \(sealed.revision) times)"]
+    var json: [(JSONString, JSONValue)] = [
+      ("id", .text(sealed.id.text)), ("keystore", .text(common.keystorePath)), ("revision", .integer(sealed.revision)),
+      ("apps", .array(sealed.apps.map { app in Self.json(app, sealed) })),
+      ("paperKeys", .array(sealed.paperKeys.map { .text(KeyText.text($0)) })),
+      ("slots", .array(sealed.slots.map { ["name": .text($0.name), "kind": .text($0.kind.rawValue)] })),
+    ]
+    let app = try common.namedApp() ?? (sealed.apps.count == 1 ? sealed.apps.first : nil)
+    guard let app, let address = try? common.registrar(of: sealed, for: app) else {
+      lines.append("apps        \(sealed.apps.map(\.text).joined(separator: ", "))")
+      return Report(json: JSONObject(json), lines: lines)
+    }
+    let keystore = hasPassword ? try common.unlock() : nil
+    let mark = keystore?.state(in: app)?.mark.map { (user: sealed.id, mark: $0) }
+    return try await RegistrarLink.open(address, app: app, mark: mark, member: keystore) { link in
+      lines += ["app         \(app) at \(address)"]
+      json.append(("app", .text(app.text)))
+      if let keystore { json.append(("changes", .array(keystore.changes.map(Self.json)))) }
+      guard let known = try await link.history(of: sealed.id) else {
+        json += [("registrar", .text(address.description)), ("state", .null)]
+        return Report(json: JSONObject(json), lines: lines + ["status      not claimed: peerkey claim"])
+      }
+      let held = keystore.map { Set($0.keys.map(\.publicKey)) }
+      return Report(json: JSONObject(json + known.json), lines: lines + known.lines(held: held))
+    }
+  }
+
+  private var hasPassword: Bool { Settings.text(common.passwordFileFlag, "PEERKEY_PASSWORD_FILE") != nil }
+
+  private static func json(_ app: AppID, _ keystore: SealedKeystore) -> JSONValue {
+    ["app": .text(app.text), "registrars": .array(keystore.registrars(of: app).map { .text($0) })]
+  }
+
+  private static func json(_ change: KeyChange) -> JSONValue {
+    [
+      "number": .integer(change.number), "app": .text(change.app.text), "action": .text(change.action.rawValue),
+      "begun": .integer(change.begun), "effective": change.effective.map { .integer($0) } ?? .null,
+    ]
+  }
+}

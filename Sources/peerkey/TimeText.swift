@@ -1,0 +1,89 @@
+import ArgumentParser
+import Glibc
+import KeyRecords
+
+/// Times and spans as people write them.
+enum TimeText {
+  /// Milliseconds since 1970 as `2026-11-24 10:00:00 UTC`.
+  static func text(_ time: Milliseconds) -> String {
+    var seconds = time_t(time / 1_000)
+    var fields = tm()
+    guard gmtime_r(&seconds, &fields) != nil else { return "\(time)" }
+    var buffer = [CChar](repeating: 0, count: 64)
+    let count = strftime(&buffer, buffer.count, "%Y-%m-%d %H:%M:%S UTC", &fields)
+    return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// A span as `3 d`, `12 h`, `5 min`, `0`.
+  static func span(_ span: Milliseconds) -> String {
+    for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")] as [(Milliseconds, String)]
+    where span >= unit && span % unit == 0 {
+      return "\(span / unit) \(name)"
+    }
+    return span == 0 ? "0" : "\(span) ms"
+  }
+
+  /// Reads `2026-11-24`, `2026-11-24T10:00:00Z` or milliseconds since 1970.
+  static func time(_ text: String) -> Milliseconds? {
+    if let number = Milliseconds(text), number >= 0 { return number }
+    let parts = text.split(separator: "T", omittingEmptySubsequences: false)
+    guard let day = numbers(parts[0], separator: "-", counts: [4, 2, 2]), parts.count <= 2 else { return nil }
+    var clock = [0, 0, 0]
+    if parts.count == 2 {
+      guard parts[1].last == "Z", let given = numbers(parts[1].dropLast(), separator: ":", counts: [2, 2, 2]) else {
+        return nil
+      }
+      clock = given
+    }
+    var fields = tm()
+    fields.tm_year = Int32(day[0] - 1900)
+    fields.tm_mon = Int32(day[1] - 1)
+    fields.tm_mday = Int32(day[2])
+    fields.tm_hour = Int32(clock[0])
+    fields.tm_min = Int32(clock[1])
+    fields.tm_sec = Int32(clock[2])
+    let wanted = fields
+    let seconds = timegm(&fields)
+    // timegm carries what is too large over: the 31st of April is no day.
+    guard seconds >= 0, fields.tm_mday == wanted.tm_mday, fields.tm_mon == wanted.tm_mon,
+      fields.tm_hour == wanted.tm_hour, fields.tm_min == wanted.tm_min, fields.tm_sec == wanted.tm_sec
+    else { return nil }
+    return Milliseconds(seconds) * 1_000
+  }
+
+  private static func numbers(_ text: Substring, separator: Character, counts: [Int]) -> [Int]? {
+    let parts = text.split(separator: separator, omittingEmptySubsequences: false)
+    guard parts.count == counts.count else { return nil }
+    let numbers = zip(parts, counts).compactMap { part, count in
+      part.utf8.count == count && part.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(part) : nil
+    }
+    return numbers.count == counts.count ? numbers : nil
+  }
+}
+
+/// A time on the command line.
+struct TimeArgument: ExpressibleByArgument {
+  let time: Milliseconds
+
+  init?(argument: String) {
+    guard let time = TimeText.time(argument) else { return nil }
+    self.time = time
+  }
+}
+
+/// A span of time on the command line: a number with a unit, as in `30d`, `12h`, `90m`, `45s`, `0`.
+struct SpanArgument: ExpressibleByArgument {
+  let span: Milliseconds
+
+  init?(argument: String) {
+    let units: [Character: Milliseconds] = ["s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
+    guard let last = argument.last else { return nil }
+    let unit = units[last]
+    guard let number = Milliseconds(unit == nil ? Substring(argument) : argument.dropLast()), number >= 0,
+      unit != nil || number == 0
+    else { return nil }
+    let (product, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
+    guard !overflow else { return nil }
+    span = product
+  }
+}
