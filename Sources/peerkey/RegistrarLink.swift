@@ -79,15 +79,18 @@ struct RegistrarLink: Sendable {
         "\(address) contradicts itself, the rules or what was known about \(user): \(conflict.reason): trust nothing it "
           + "says about this user until you know why", code: "conflict", facts: ["kind": .text(conflict.kind.rawValue)])
     case .unavailable(let reason):
-      guard let trouble = transport.trouble else {
-        throw CommandFailure("cannot look up \(user): \(reason)", code: "unavailable", status: .unreachable)
-      }
-      throw trouble.failure("cannot look up \(user)", at: address)
+      throw failure("cannot look up \(user)", unavailable: reason)
     }
   }
 
   /// The app's policies as far as they were needed.
   func policies() async -> AppHistory? { await resolver.policies(of: address.description) }
+
+  /// The failure of a look-up that says only why in words.
+  func failure(_ step: String, unavailable reason: String) -> CommandFailure {
+    transport.trouble?.failure(step, at: address)
+      ?? CommandFailure("\(step): \(reason)", code: "unavailable", status: .unreachable)
+  }
 
   // MARK: Submitting
 

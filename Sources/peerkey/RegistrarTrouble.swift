@@ -105,3 +105,22 @@ final class WatchedTransport: RegistryTransport {
     try await inner.events(target: target, maxFrameBytes: maxFrameBytes)
   }
 }
+
+/// A resolver that remembers whether somebody could not be looked up, for who sees only verdicts.
+final class WatchedSigners: SignerResolving {
+  private let inner: any SignerResolving
+  private let reason = Mutex<String?>(nil)
+
+  init(_ inner: any SignerResolving) { self.inner = inner }
+
+  /// Why somebody could not be looked up; nil if everybody could.
+  var unavailable: String? { reason.withLock { $0 } }
+
+  func resolve(_ users: Set<UserID>, _ lookUp: LookUp) async throws(CancellationError) -> [UserID: Resolution] {
+    let answers = try await inner.resolve(users, lookUp)
+    for case .unavailable(let reason) in answers.values { self.reason.withLock { $0 = reason } }
+    return answers
+  }
+
+  func changes() async -> AsyncStream<Set<UserID>> { await inner.changes() }
+}
