@@ -51,7 +51,7 @@ let package = Package(
       "peerkey",
       [
         "BatchVerifier", "RegistryClient", "RegistryAPI", "Keystore", "KeyRecords", "PeerstackFormat", "Cryptography",
-        "WebTransport", "HTTPFormat",
+        "RegistryConnection",
       ]),
     library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
     library("HTTPFormat"),
@@ -65,6 +65,7 @@ let package = Package(
         "WebTransport", "Postgres", "PostgresCluster", .product(name: "Logging", package: "swift-log"),
       ]),
     library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV", "COpenSSL"]),
+    library("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
     .target(
       name: "Migrations", path: "Migrations", exclude: ["README.md"], resources: [.embedInCode("sql")],
       swiftSettings: settings),
@@ -96,6 +97,7 @@ let package = Package(
     tests("PostgresCluster", ["Postgres"]),
     tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     tests("WebTransport", ["HTTPFormat", "COpenSSL"]),
+    tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
     tests(
       "RegistryServer",
       [

@@ -1,3 +1,4 @@
+import Glibc
 import HTTPFormat
 import Synchronization
 import Testing
@@ -43,6 +44,72 @@ struct ClientServerTests {
       }
       #expect(test.server.openConnections <= WebClientConfiguration().connectionsPerOrigin)
     }
+  }
+
+  @Test("A task that runs on the client's own loop, and closes the client there")
+  func sameLoop() async throws {
+    try await TestServer.run { test in
+      let loop = try EventLoop.start(name: "client")
+      let origin = try #require(WebOrigin(isSecure: false, host: "127.0.0.1", port: test.server.port))
+      let seen = Mutex<[Bool]>([])
+      try await withTaskExecutorPreference(loop) {
+        let client = WebClient(on: loop)
+        for _ in 0..<3 {
+          let answer = try await client.response(to: WebClientRequest(.get, origin, target: "/"))
+          seen.withLock { $0.append(answer.status == 200 && loop.isCurrent) }
+        }
+        await client.close()
+      }
+      loop.stop()
+      #expect(seen.withLock { $0 } == [true, true, true])
+    }
+  }
+
+  @Test("IPv6", .enabled(if: hasIPv6()))
+  func version6() async throws {
+    let adjust: @Sendable (inout WebConfiguration) -> Void = { $0.host = "::1" }
+    try await TestServer.run(adjust) { test in
+      let loop = try EventLoop.start(name: "client")
+      let client = WebClient(on: loop)
+      let url = try #require(WebURL("http://[::1]:\(test.server.port)/peer"))
+      let answer = try await client.response(to: WebClientRequest(.get, url.origin, target: url.target))
+      #expect(String(decoding: answer.body, as: UTF8.self) == "::1 true")
+      let socket = try await client.openWebSocket(url.origin, target: "/ws")
+      try await socket.send(text: Array("six".utf8))
+      try #expect(await socket.next() == Array("six".utf8))
+      await client.close()
+      loop.stop()
+    }
+  }
+
+  @Test("Nothing of a client is left when it has gone")
+  func nothingIsLeft() async throws {
+    try await TestServer.run { test in
+      let loop = try EventLoop.start(name: "client")
+      let origin = try #require(WebOrigin(isSecure: false, host: "127.0.0.1", port: test.server.port))
+      let nobody = try #require(WebOrigin(isSecure: true, host: "localhost", port: 1))
+      let witness = try await use(WebClient(on: loop), origin, nobody)
+      // The last references are those of work on the loop.
+      #expect(await eventually { witness.isGone })
+      loop.stop()
+    }
+  }
+
+  /// Does a bit of everything with a client, and closes it.
+  private func use(_ client: consuming WebClient, _ origin: WebOrigin, _ nobody: WebOrigin) async throws -> Witness {
+    let witness = Witness(client.engine)
+    _ = try await client.response(to: WebClientRequest(.get, origin, target: "/"))
+    let used = client
+    _ = await failure { () throws(WebClientError) in
+      try await used.response(to: WebClientRequest(.get, nobody, target: "/"))
+    }
+    let socket = try await client.openWebSocket(origin, target: "/ws")
+    try await socket.send(text: Array("x".utf8))
+    let gate = Task { try await used.response(to: WebClientRequest(.get, origin, target: "/gate")) }
+    gate.cancel()
+    _ = await gate.result
+    await client.close()
+    return witness
   }
 
   @Test("A cancelled request is cancelled at the server too")
@@ -105,4 +172,25 @@ struct ClientServerTests {
       }
     }
   }
+}
+
+/// Knows whether an engine is still there.
+///
+/// `@unchecked Sendable`: the reference is only read after it was made.
+private final class Witness: @unchecked Sendable {
+  private weak var engine: WebClientEngine?
+
+  init(_ engine: WebClientEngine) { self.engine = engine }
+
+  var isGone: Bool { engine == nil }
+}
+
+/// Whether this machine has the loopback address of IPv6.
+private func hasIPv6() -> Bool {
+  let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
+  guard descriptor >= 0 else { return false }
+  defer { close(descriptor) }
+  // Refused or not, there is a way to it.
+  guard let address = SocketAddress(numeric: "::1", port: 1) else { return false }
+  return address.connect(descriptor) == 0 || errno == ECONNREFUSED
 }

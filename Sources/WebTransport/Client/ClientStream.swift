@@ -126,7 +126,8 @@ final class ClientStream {
     do {
       // A duplicate is watched: it may be given up, and its number be somebody else's, before the end is noticed here.
       watch = try loop.watch(
-        fileDescriptor: socket, onReadable: { [self] in readable(address) }, onWritable: { [self] in writable(address) })
+        fileDescriptor: socket, onReadable: { [self] in readable(address) }, onWritable: { [self] in writable(address) }
+      )
     } catch {
       dropSocket()
       throw WebClientError(.connect, "could not connect to \(address): \(error)")

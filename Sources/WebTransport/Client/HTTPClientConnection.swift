@@ -127,8 +127,7 @@ final class HTTPClientConnection: ClientStreamOwner {
     isKept = true
     let exchange = exchange.take()
     exchange?.finish(outcome)
-    // What waited for the answer may have closed the client.
-    if stream != nil { pool.connectionReady(self) }
+    pool.connectionReady(self)
   }
 
   /// Ends exchange and connection.

@@ -91,13 +91,14 @@ final class OriginPool {
     }
   }
 
-  /// A connection could not be made. As long as others stand or are being made, that costs one exchange; else all.
+  /// A connection could not be made. If there are others, they serve what waits, and no further one is tried until one
+  /// ends or another request comes; if not, all that waits fails.
   func connectionFailed(_ connection: HTTPClientConnection, _ error: WebClientError) {
     remove(connection)
-    let failed = connections.isEmpty ? waiting : Array(waiting.prefix(1))
-    waiting.removeFirst(failed.count)
+    guard connections.isEmpty else { return }
+    let failed = waiting
+    waiting = []
     for exchange in failed { exchange.finish(.failure(error)) }
-    connectIfNeeded()
     engine.forgetIfEmpty(self)
   }
 
