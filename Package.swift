@@ -82,6 +82,10 @@ let package = Package(
         "Postgres", .product(name: "Logging", package: "swift-log"),
         .product(name: "CoreMetrics", package: "swift-metrics"),
       ], resources: [.embedInCode("openapi.json")], swiftSettings: settings),
+    .testTarget(
+      name: "RegistrarTests",
+      dependencies: ["registrar", "RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat"],
+      swiftSettings: settings),
     tests("Cryptography"),
     tests("PeerstackFormat", ["Cryptography"]),
     tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
@@ -93,16 +97,25 @@ let package = Package(
         "peerkey", "BatchVerifier", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
       ], swiftSettings: settings),
     tests("HTTPFormat"),
-    tests("Postgres", ["PostgresCluster"]),
+    .target(
+      name: "PostgresTestSupport", dependencies: ["Postgres", "PostgresCluster"], path: "Tests/PostgresTestSupport",
+      swiftSettings: settings),
+    tests("Postgres", ["PostgresCluster", "PostgresTestSupport"]),
     tests("PostgresCluster", ["Postgres"]),
     tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
     tests("WebTransport", ["HTTPFormat", "COpenSSL"]),
     tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
     tests(
+      "Registry",
+      [
+        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "PostgresTestSupport", "Migrations",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    tests(
       "RegistryServer",
       [
         "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
-        "Postgres", "PostgresCluster", .product(name: "Logging", package: "swift-log"),
+        "Postgres", "PostgresCluster", "PostgresTestSupport", .product(name: "Logging", package: "swift-log"),
         .product(name: "CoreMetrics", package: "swift-metrics"),
       ]),
   ],

@@ -65,7 +65,7 @@ struct AppCreation: Sendable {
           throw Refused(
             refusal: Refusal(.staleHead, ["head": .text(head.hash.hex), "sequence": .integer(head.sequence)]))
         }
-        try await transaction.commit(after: BatchWriting.statements(judge, userCount: 0))
+        try await transaction.commit(after: BatchWriting.statements(judge.gain, userCount: 0))
         return .created(entry.text)
       }
     }

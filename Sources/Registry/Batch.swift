@@ -51,8 +51,8 @@ struct Batch: Sendable {
       let read = try await reading.read(transaction)
       var judge = read.judge
       let decisions = bodies.map { judge.decide($0) }
-      for entry in judge.accepted { planning[entry.content.hash] = entry.index }
-      try await transaction.commit(after: BatchWriting.statements(judge, userCount: read.userCount))
+      for entry in judge.gain.entries { planning[entry.content.hash] = entry.index }
+      try await transaction.commit(after: BatchWriting.statements(judge.gain, userCount: read.userCount))
       return (read, judge, decisions)
     }
     publish(judge, read)
@@ -63,16 +63,16 @@ struct Batch: Sendable {
   private func publish(_ judge: BatchJudge, _ read: BatchReading.Picture) {
     var whole: [UserID: UserSnapshot] = [:]
     if core.index.isEnabled {
-      for user in judge.touchedUsers {
+      for user in judge.gain.users.keys {
         if let history = judge.histories[user], let policies = judge.policiesOfEntries[user] {
           whole[user] = UserSnapshot(
             history, entries: history.entries.map { StoredEntry($0) }, under: policies, at: judge.now)
         }
       }
     }
-    let entries = read.gap + judge.accepted.map { StoredEntry($0) }
+    let entries = read.gap + judge.gain.entries.map { StoredEntry($0) }
     let isPublished = memory.publish(
-      entries, whole: whole, userCount: read.userCount + judge.newUserCount, index: core.index)
+      entries, whole: whole, userCount: read.userCount + judge.gain.newUserCount, index: core.index)
     if !isPublished {
       core.logger.error("entries that were committed do not follow on memory's", metadata: ["app": "\(memory.id)"])
     }

@@ -12,18 +12,6 @@ struct BatchJudge: Sendable {
     case refused(Refusal)
   }
 
-  /// A signing key that an accepted record brought in for the first time for its user.
-  struct UsedKey: Sendable {
-    let key: VerifyingKey
-    let subject: UserID
-    let index: Int64
-  }
-
-  struct UsedNonce: Sendable {
-    let nonce: [UInt8]
-    let index: Int64
-  }
-
   let app: AppID
   let now: Milliseconds
   private(set) var policies: AppHistory
@@ -34,13 +22,9 @@ struct BatchJudge: Sendable {
   /// Who used each key that is judged.
   private var keyOwners: [VerifyingKey: Set<UserID>]
   private var nonces: Set<[UInt8]>
-  private(set) var nextIndex: Int64
-
-  /// What has been accepted, in order.
-  private(set) var accepted: [Entry] = []
-  private(set) var usedKeys: [UsedKey] = []
-  private(set) var usedNonces: [UsedNonce] = []
-  private(set) var newUserCount: Int64 = 0
+  private var nextIndex: Int64
+  /// What has been accepted, and what it uses up.
+  private(set) var gain: Gain
 
   init(
     app: AppID, now: Milliseconds, nextIndex: Int64, policies: AppHistory, histories: [UserID: KeyHistory],
@@ -54,15 +38,8 @@ struct BatchJudge: Sendable {
     self.policiesOfEntries = policiesOfEntries
     self.keyOwners = keyOwners
     nonces = usedNonces
+    gain = Gain(app: app)
   }
-
-  /// The index of the policy that was accepted last, if one was.
-  var newPolicyIndex: Int64? {
-    accepted.last { if case .policy = $0.content { true } else { false } }?.index
-  }
-
-  /// The users that have new entries.
-  var touchedUsers: Set<UserID> { Set(accepted.compactMap(\.content.subject)) }
 
   mutating func decide(_ body: SubmissionBody) -> Decision {
     if case .policy(let policy) = body.submission { return decide(policy) }
@@ -78,8 +55,7 @@ struct BatchJudge: Sendable {
     case .refused(let refusal): return .refused(refusal)
     case .same(let entry): return .same(entry)
     case .accepted(let acceptance):
-      let entry = append(body.submission, acceptance)
-      if history.isEmpty { newUserCount += 1 }
+      let entry = append(body.submission, acceptance, countBefore: history.entries.count)
       histories[subject, default: history].append(entry, under: rules)
       policiesOfEntries[subject, default: []].append(rules)
       note(entry, body, rules)
@@ -92,17 +68,17 @@ struct BatchJudge: Sendable {
     case .refused(let refusal): return .refused(refusal)
     case .same(let entry): return .same(entry)
     case .accepted(let acceptance):
-      let entry = append(.policy(policy), acceptance)
+      let entry = append(.policy(policy), acceptance, countBefore: 0)
       policies.append(entry)
       return .accepted(entry, acceptance)
     }
   }
 
-  private mutating func append(_ content: Submission, _ acceptance: Acceptance) -> Entry {
+  private mutating func append(_ content: Submission, _ acceptance: Acceptance, countBefore: Int) -> Entry {
     let entry = Entry(
       index: nextIndex, accepted: now, effective: acceptance.effective, rank: acceptance.rank, content: content)
     nextIndex += 1
-    accepted.append(entry)
+    gain.add(entry, countBefore: countBefore)
     return entry
   }
 
@@ -110,12 +86,12 @@ struct BatchJudge: Sendable {
   private mutating func note(_ entry: Entry, _ body: SubmissionBody, _ rules: PolicyRules) {
     guard let record = entry.record, record.action.bringsKey else { return }
     if keyOwners[record.publicKey, default: []].insert(record.subject).inserted {
-      usedKeys.append(UsedKey(key: record.publicKey, subject: record.subject, index: entry.index))
+      gain.usedKeys.append(Gain.UsedKey(key: record.publicKey, subject: record.subject, index: entry.index))
     }
     // Where admission is open an invitation is ignored, and not used up (§7).
     if record.action == .claim, rules.admission == .invite, let nonce = Self.nonce(of: body) {
       nonces.insert(nonce)
-      usedNonces.append(UsedNonce(nonce: nonce, index: entry.index))
+      gain.usedNonces.append(Gain.UsedNonce(nonce: nonce, index: entry.index))
     }
   }
 

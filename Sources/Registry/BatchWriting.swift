@@ -9,12 +9,12 @@ enum BatchWriting {
   /// Nothing where nothing was accepted.
   ///
   /// - Parameter userCount: how many users the app had before.
-  static func statements(_ judge: BatchJudge, userCount: Int64) -> [Statement] {
-    guard let last = judge.accepted.last else { return [] }
-    let app = PostgresValue.text(judge.app.text)
-    var statements = [insertEntries(judge.accepted, app)]
-    if !judge.usedKeys.isEmpty {
-      let keys = judge.usedKeys
+  static func statements(_ gain: Gain, userCount: Int64) -> [Statement] {
+    guard let last = gain.entries.last else { return [] }
+    let app = PostgresValue.text(gain.app.text)
+    var statements = [insertEntries(gain.entries, app)]
+    if !gain.usedKeys.isEmpty {
+      let keys = gain.usedKeys
       statements.append(
         (
           Statements.insertUsedKeys,
@@ -24,26 +24,25 @@ enum BatchWriting {
           ]
         ))
     }
-    if !judge.usedNonces.isEmpty {
-      let nonces = judge.usedNonces
+    if !gain.usedNonces.isEmpty {
+      let nonces = gain.usedNonces
       statements.append(
         (Statements.insertUsedNonces, [app, .byteaArray(nonces.map(\.nonce)), .int8Array(nonces.map(\.index))]))
     }
-    let users = judge.touchedUsers.sorted()
-    if !users.isEmpty { statements.append(upsertUsers(users, judge, app)) }
+    if !gain.users.isEmpty { statements.append(upsertUsers(gain, app)) }
     statements.append(
       (
         Statements.updateApp,
         [
-          app, .int8(judge.nextIndex), .int8(last.accepted), .int8(userCount + judge.newUserCount),
-          .int8(judge.newPolicyIndex),
+          app, .int8(last.index + 1), .int8(last.accepted), .int8(userCount + gain.newUserCount),
+          .int8(gain.policyIndex),
         ]
       ))
-    statements.append((Statements.notify, [.text("\(judge.app) \(last.index)")]))
+    statements.append((Statements.notify, [.text("\(gain.app) \(last.index)")]))
     return statements
   }
 
-  static func insertEntries(_ entries: [Entry], _ app: PostgresValue) -> Statement {
+  private static func insertEntries(_ entries: [Entry], _ app: PostgresValue) -> Statement {
     (
       Statements.insertEntries,
       [
@@ -56,13 +55,13 @@ enum BatchWriting {
   }
 
   /// In the order of ids, so that rows are always locked in one order.
-  private static func upsertUsers(_ users: [UserID], _ judge: BatchJudge, _ app: PostgresValue) -> Statement {
-    let entries = users.map { judge.histories[$0]?.entries ?? [] }
+  private static func upsertUsers(_ gain: Gain, _ app: PostgresValue) -> Statement {
+    let users = gain.users.sorted { $0.key < $1.key }
     return (
       Statements.upsertUsers,
       [
-        app, .textArray(users.map(\.text)), .int8Array(entries.map { Int64($0.count) }),
-        .int8Array(entries.map { $0.last?.index ?? -1 }),
+        app, .textArray(users.map(\.key.text)), .int8Array(users.map(\.value.entryCount)),
+        .int8Array(users.map(\.value.lastIndex)),
       ]
     )
   }

@@ -58,14 +58,21 @@ struct DatabaseOptions: ParsableArguments {
     }
   }
 
-  /// Runs `body` with a registry on the database. The private cluster's schema is brought up to date first.
-  func withRegistry<T>(_ body: (Registry) async throws -> T) async throws -> T {
+  /// Runs `body` with the database, whose schema is up to date, and a loop to reach it from.
+  func withRegistryDatabase<T>(_ body: (PostgresConfiguration, EventLoop) async throws -> T) async throws -> T {
     let isNamed = try namedDatabase() != nil
     return try await withDatabase { postgres in
+      if !isNamed { _ = try await Registry.migrationRunner(postgres).migrate() }
       let loop = try EventLoop.start(name: "registry")
       defer { loop.stop() }
-      let configuration = RegistryConfiguration(
-        postgres: postgres, migratesSchema: !isNamed, logger: CommandLog.logger(level: .warning))
+      return try await body(postgres, loop)
+    }
+  }
+
+  /// Runs `body` with a registry on the database. The private cluster's schema is brought up to date first.
+  func withRegistry<T>(_ body: (Registry) async throws -> T) async throws -> T {
+    try await withRegistryDatabase { postgres, loop in
+      let configuration = RegistryConfiguration(postgres: postgres, logger: CommandLog.logger(level: .warning))
       let registry = try await Registry.start(configuration, readLoops: [loop], commitLoop: loop)
       do {
         let value = try await body(registry)

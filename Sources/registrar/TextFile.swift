@@ -22,6 +22,43 @@ enum TextFile {
     }
   }
 
+  /// The lines of a file, read as they are asked for; without the empty one at the end.
+  static func lines(of path: String) throws -> LineSequence {
+    guard access(path, R_OK) == 0 else { throw CommandFailure("cannot open \(path): \(Self.lastError)") }
+    return LineSequence(path: path)
+  }
+
+  /// Lines of a file. What cannot be read ends it; whoever counts what came notices.
+  struct LineSequence: Sequence {
+    let path: String
+
+    func makeIterator() -> AnyIterator<[UInt8]> {
+      guard let file = fopen(path, "re") else { return AnyIterator { nil } }
+      let reader = LineReader(file)
+      return AnyIterator { reader.next() }
+    }
+  }
+
+  private final class LineReader {
+    private let file: UnsafeMutablePointer<FILE>
+    private var line: UnsafeMutablePointer<CChar>?
+    private var capacity = 0
+
+    init(_ file: UnsafeMutablePointer<FILE>) { self.file = file }
+
+    deinit {
+      free(line)
+      fclose(file)
+    }
+
+    func next() -> [UInt8]? {
+      let count = getline(&line, &capacity, file)
+      guard count > 0, let line else { return nil }
+      let bytes = UnsafeRawBufferPointer(start: line, count: count)
+      return Array(bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...])
+    }
+  }
+
   /// Writes a new file with mode 0600, and to the disk.
   static func create(_ path: String, _ text: [UInt8]) throws {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)

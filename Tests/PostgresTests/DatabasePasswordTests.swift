@@ -1,6 +1,7 @@
 import Foundation
 import Postgres
 import PostgresCluster
+import PostgresTestSupport
 import Testing
 
 /// A password that does not stand in the address of the database.

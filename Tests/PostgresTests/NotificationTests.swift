@@ -1,5 +1,6 @@
 import Postgres
 import PostgresCluster
+import PostgresTestSupport
 import Testing
 
 @Suite struct NotificationTests {

@@ -1,6 +1,7 @@
 import Glibc
 import Postgres
 import PostgresCluster
+import PostgresTestSupport
 import Synchronization
 import Testing
 

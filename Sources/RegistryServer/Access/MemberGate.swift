@@ -32,7 +32,8 @@ struct MemberGate: Sendable {
 
   private static let problem = Problem(
     .notAuthorised,
-    detail: "this app is for its users: send Authorization: Peerstack with a request that is signed by your key in force, fresh and not used before"
+    detail:
+      "this app is for its users: send Authorization: Peerstack with a request that is signed by your key in force, fresh and not used before"
   )
 
   private static func key(

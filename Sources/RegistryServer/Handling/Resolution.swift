@@ -20,11 +20,14 @@ struct Resolution {
 
   /// - Parameter limit: Bytes of the whole answer.
   init(_ request: ResolveRequest, _ found: ResolvedUsers, limit: Int = APILimits.resolveAnswerBytes) {
-    unknown = request.unknown.map { .text($0) } + request.ids.filter { found.users[$0] == nil }.map { .text($0.text) }
+    let unread = Set(found.unread)
+    let unclaimed = request.ids.filter { found.users[$0] == nil && !unread.contains($0) }
+    unknown = request.unknown.map { .text($0) } + unclaimed.map { .text($0.text) }
     let unknownText = JSONValue.array(unknown).text
     room = limit - Self.frameBytes - request.ids.count * Self.bytesPerID - unknownText.count
     text += "{\"asOf\":{\"index\":\(found.asOf.index),\"time\":\(found.asOf.time)},\"users\":{".utf8
     for id in request.ids {
+      if unread.contains(id) { more.append(id) }
       guard let user = found.users[id] else { continue }
       append(id, user.entries(afterRecord: request.have[id]))
     }

@@ -57,6 +57,7 @@ enum RegistryExposition {
       total += count
       text += "\(name)_bucket{le=\"\(bound)\"} \(total)\n"
     }
-    text += "\(name)_bucket{le=\"+Inf\"} \(sizes.batches)\n\(name)_sum \(sizes.entries)\n\(name)_count \(sizes.batches)\n"
+    text +=
+      "\(name)_bucket{le=\"+Inf\"} \(sizes.batches)\n\(name)_sum \(sizes.entries)\n\(name)_count \(sizes.batches)\n"
   }
 }

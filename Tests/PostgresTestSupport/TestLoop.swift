@@ -5,8 +5,8 @@ import Synchronization
 /// A loop of poll(2) on a thread of its own, for tests.
 ///
 /// `@unchecked Sendable`: `mail` is behind a lock, the rest belongs to the loop's thread.
-final class TestLoop: PostgresLoop, @unchecked Sendable {
-  final class Watch: PostgresWatch {
+package final class TestLoop: PostgresLoop, @unchecked Sendable {
+  package final class Watch: PostgresWatch {
     let descriptor: Int32
     let onReadable: () -> Void
     let onWritable: () -> Void
@@ -19,18 +19,18 @@ final class TestLoop: PostgresLoop, @unchecked Sendable {
       self.onWritable = onWritable
     }
 
-    func requestWritable() { wantsWritable = true }
-    func cancel() { isCancelled = true }
+    package func requestWritable() { wantsWritable = true }
+    package func cancel() { isCancelled = true }
   }
 
-  final class Timer: PostgresTimer {
+  package final class Timer: PostgresTimer {
     let deadline: ContinuousClock.Instant
     var work: (() -> Void)?
     init(_ deadline: ContinuousClock.Instant, _ work: @escaping () -> Void) {
       self.deadline = deadline
       self.work = work
     }
-    func cancel() { work = nil }
+    package func cancel() { work = nil }
   }
 
   private struct Mail {
@@ -47,7 +47,7 @@ final class TestLoop: PostgresLoop, @unchecked Sendable {
   private var timers: [Timer] = []
   private var endOfTurn: [() -> Void] = []
 
-  init() {
+  package init() {
     pipe(&wakeEnds)
     for end in wakeEnds { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
     mail.withLock { _ in
@@ -56,16 +56,16 @@ final class TestLoop: PostgresLoop, @unchecked Sendable {
     }
   }
 
-  var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
+  package var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
 
-  func enqueue(_ job: consuming ExecutorJob) {
+  package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     post { $0.jobs.append(job) }
   }
 
-  func execute(_ work: @escaping @Sendable () -> Void) { post { $0.work.append(work) } }
+  package func execute(_ work: @escaping @Sendable () -> Void) { post { $0.work.append(work) } }
 
-  func watch(
+  package func watch(
     fileDescriptor: Int32, onReadable: @escaping () -> Void, onWritable: @escaping () -> Void
   ) throws -> Watch {
     precondition(isCurrent)
@@ -74,19 +74,19 @@ final class TestLoop: PostgresLoop, @unchecked Sendable {
     return watch
   }
 
-  func atEndOfTurn(_ work: @escaping () -> Void) {
+  package func atEndOfTurn(_ work: @escaping () -> Void) {
     precondition(isCurrent)
     endOfTurn.append(work)
   }
 
-  func schedule(after delay: Duration, _ work: @escaping () -> Void) -> Timer {
+  package func schedule(after delay: Duration, _ work: @escaping () -> Void) -> Timer {
     precondition(isCurrent)
     let timer = Timer(.now + delay, work)
     timers.append(timer)
     return timer
   }
 
-  func stop() {
+  package func stop() {
     post { $0.isStopping = true }
     pthread_join(thread, nil)
   }
