@@ -94,7 +94,7 @@ let package = Package(
     .testTarget(
       name: "PeerkeyTests",
       dependencies: [
-        "peerkey", "BatchVerifier", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
+        "peerkey", "BatchVerifier", "Keystore", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
       ], swiftSettings: settings),
     tests("HTTPFormat"),
     .target(

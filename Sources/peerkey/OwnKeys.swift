@@ -3,6 +3,7 @@ import KeyRecords
 import Keystore
 import PeerstackFormat
 import RegistryClient
+import RegistryConnection
 
 /// One's own keys in one app: the keystore, open for change, and the history that a registrar shows of them.
 ///

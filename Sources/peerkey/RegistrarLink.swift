@@ -4,7 +4,7 @@ import Keystore
 import PeerstackFormat
 import RegistryAPI
 import RegistryClient
-import WebTransport
+import RegistryConnection
 
 /// A registrar for the time of one command: what it says is judged before anybody sees it.
 struct RegistrarLink: Sendable {
@@ -29,19 +29,17 @@ struct RegistrarLink: Sendable {
     _ address: RegistrarAddress, app: AppID, mark: (user: UserID, mark: HistoryMark)? = nil,
     member: OpenKeystore? = nil, _ body: (RegistrarLink) async throws -> T
   ) async throws -> T {
-    let loop = try EventLoop.start(name: "peerkey")
-    defer { loop.stop() }
-    let client = WebClient(on: loop)
+    let network = try RegistryNetwork()
     let link = RegistrarLink(
-      address: address, app: app, transport: WatchedTransport(HTTPTransport(client: client, address: address)),
+      address: address, app: app, transport: WatchedTransport(network.transport(to: address)),
       authorization: member.map { Self.authorization(of: $0, app: app) })
     do {
       if let mark { try await link.pin(mark.mark, of: mark.user) }
       let value = try await body(link)
-      await client.close()
+      await network.stop()
       return value
     } catch {
-      await client.close()
+      await network.stop()
       throw error
     }
   }

@@ -2,6 +2,7 @@ import KeyRecords
 import PeerstackFormat
 import RegistryAPI
 import RegistryClient
+import RegistryConnection
 import Synchronization
 
 /// Why a registrar did not do what it was asked.

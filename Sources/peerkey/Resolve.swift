@@ -2,6 +2,7 @@ import ArgumentParser
 import KeyRecords
 import PeerstackFormat
 import RegistryClient
+import RegistryConnection
 
 /// `peerkey resolve`
 struct Resolve: KeyCommand {

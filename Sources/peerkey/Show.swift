@@ -3,6 +3,7 @@ import Cryptography
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryConnection
 
 /// `peerkey show`
 struct Show: KeyCommand {
