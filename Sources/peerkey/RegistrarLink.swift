@@ -19,15 +19,19 @@ struct RegistrarLink: Sendable {
   private static let timeout = Duration.seconds(15)
   private static let submitAttempts = 3
   private static let answerBytes = 256 << 10
+  private static let policyBytes = 8 << 20
+
+  /// A keystore as it is when a request is made.
+  typealias Member = @Sendable () -> OpenKeystore
 
   /// Runs `body` with a link.
   ///
   /// - Parameters:
   ///   - mark: How far the history of a user went before, to which the registrar is held.
-  ///   - member: Who asks, where an app lets only members read.
+  ///   - member: The keystore of who asks, where an app lets only members read.
   static func open<T>(
     _ address: RegistrarAddress, app: AppID, mark: (user: UserID, mark: HistoryMark)? = nil,
-    member: OpenKeystore? = nil, _ body: (RegistrarLink) async throws -> T
+    member: Member? = nil, _ body: (RegistrarLink) async throws -> T
   ) async throws -> T {
     let network = try RegistryNetwork()
     let link = RegistrarLink(
@@ -81,8 +85,26 @@ struct RegistrarLink: Sendable {
     }
   }
 
-  /// The app's policies as far as they were needed.
-  func policies() async -> AppHistory? { await resolver.policies(of: address.description) }
+  /// The app's policies, judged.
+  func policies() async throws -> AppHistory? {
+    if let known = await resolver.policies(of: address.description) { return known }
+    let request = RegistryRequest(
+      .get, APIPath.policies.path(of: app), maxAnswerBytes: Self.policyBytes, timeout: Self.timeout)
+    guard case .success(let answer) = await answer(to: request) else { return nil }
+    if let trouble = RegistrarTrouble(answer) { throw trouble.failure("cannot read the policies", at: address) }
+    let depth = JSONLimits.strictMaxDepth + 3
+    let entries = (try? JSONValue.parseStrict(answer.body, maxDepth: depth))?.object?["entries"]?.array
+    var chain = AppHistory(app: app)
+    for value in entries ?? [] {
+      guard case .success(let entry) = Entry.verify(value, app: app), case .policy(let policy) = entry.content,
+        case .accepted = chain.judge(policy, at: entry.accepted)
+      else {
+        throw CommandFailure("the policies of \(app) at \(address) break the rules: do not trust it", code: "conflict")
+      }
+      chain.append(entry)
+    }
+    return chain
+  }
 
   /// The failure of a look-up that says only why in words.
   func failure(_ step: String, unavailable reason: String) -> CommandFailure {
@@ -154,18 +176,23 @@ struct RegistrarLink: Sendable {
 
   // MARK: Members
 
-  /// Signs requests with the key in force, as apps want it that let only members read.
-  private static func authorization(of keystore: OpenKeystore, app: AppID) -> Registrar.Authorization {
+  /// Signs requests with the key in force, as apps want it that let only members read: or with the one that a change
+  /// under way brings in, which may be in force already.
+  private static func authorization(of member: @escaping Member, app: AppID) -> Registrar.Authorization {
     { request in
-      guard let current = keystore.state(in: app)?.current, let signer = keystore.recordSigner(for: current) else {
+      let keystore = member()
+      let change = keystore.changes.last { $0.app == app && $0.record != nil }?.publicKey
+      guard let key = change ?? keystore.state(in: app)?.current, let signer = keystore.recordSigner(for: key) else {
         return nil
       }
       let draft = Draft([
         "type": .text(ObjectType.request.rawValue), "app": .text(app.text), "signer": .text(keystore.id.text),
         "method": .text(request.method.rawValue), "target": .text(request.target),
-        "modified": .integer(SystemClock().now()), "nonce": .text(Base64.encode(Randomness.bytes(16))),
+        "modified": .integer(SystemClock().now()), "nonce": .text(Base64.encode(Randomness.bytes(nonceBytes))),
       ])
       return "Peerstack " + Base64.encode(draft.signedWithoutApprovals(by: signer))
     }
   }
+
+  private static let nonceBytes = 16
 }
