@@ -80,7 +80,7 @@ let commands: [Target] = [
     "peerkey",
     [
       "BatchVerifier", "RegistryClient", "RegistryConnection", "RegistryAPI", "Keystore", "KeyRecords",
-      "PeerstackFormat", "Cryptography", "WebTransport", "HTTPFormat",
+      "PeerstackFormat", "Cryptography",
     ]),
 ]
 
@@ -116,7 +116,7 @@ let testTargets: [Target] = [
   tests(
     "Peerkey", of: "peerkey",
     [
-      "BatchVerifier", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
+      "BatchVerifier", "Keystore", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
     ]),
 ]
 

@@ -27,7 +27,7 @@ struct Claim: KeyCommand {
     if let invitation, (try? JSONValue.parseStrict(invitation)) == nil {
       throw CommandFailure("\(self.invitation ?? "") holds no invitation: give the JSON that an admin made")
     }
-    return try await OwnKeys.open(common, isDryRun: trial.dryRun, invitation: invitation) { keys in
+    return try await OwnKeys.open(common, isDryRun: trial.dryRun, isClaim: true, invitation: invitation) { keys in
       if let done = try Self.claimed(keys) { return done }
       let original = try Self.original(keys, isDryRun: trial.dryRun)
       let result = try await keys.change(

@@ -3,6 +3,7 @@ import Cryptography
 import Glibc
 import KeyRecords
 import Keystore
+import RegistryConnection
 
 /// Settings that are not on the command line come from the environment.
 enum Settings {
@@ -33,6 +34,11 @@ struct RegistrarOptions: ParsableArguments {
     help: ArgumentHelp(
       "The app's id. [env: PEERKEY_APP; default: the keystore's, if it has only one]", valueName: "id"))
   var appFlag: String?
+
+  @Flag(
+    name: .customLong("plain-http"),
+    help: "Take an http:// address that is not this machine's: on the way it can be read, withheld and replayed.")
+  var isPlaintextAllowed = false
 }
 
 extension RegistrarOptions {
@@ -55,7 +61,16 @@ extension RegistrarOptions {
     guard let text = Settings.text(registrarFlag, "PEERKEY_REGISTRAR") ?? noted else {
       throw ValidationError("which registrar: give --registrar, or set PEERKEY_REGISTRAR")
     }
-    return try RegistrarAddress(text)
+    return try address(text)
+  }
+
+  /// Reads an address.
+  func address(_ text: String) throws -> RegistrarAddress {
+    do throws(RegistrarAddress.Fault) {
+      return try RegistrarAddress(text, isPlaintextAllowed: isPlaintextAllowed)
+    } catch {
+      throw ValidationError("no address of a registrar: \(error) (--registrar, PEERKEY_REGISTRAR; see --plain-http)")
+    }
   }
 }
 

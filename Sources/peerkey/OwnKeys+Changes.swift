@@ -108,7 +108,7 @@ extension OwnKeys {
     case .success: throw CommandFailure("this is no key record")
     case .failure(let refusal): throw Self.failure(refusal)
     }
-    guard let policy = await link.policies()?.current else {
+    guard let policy = try await link.policies()?.current else {
       throw CommandFailure("\(link.address) shows no policy of \(app): check the app's id", code: "unknown-app")
     }
     let history = known?.judged.history ?? KeyHistory(app: app, subject: id)

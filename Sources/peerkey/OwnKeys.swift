@@ -3,6 +3,7 @@ import KeyRecords
 import Keystore
 import PeerstackFormat
 import RegistryClient
+import RegistryConnection
 
 /// One's own keys in one app: the keystore, open for change, and the history that a registrar shows of them.
 ///
@@ -27,10 +28,11 @@ final class OwnKeys {
   /// - Parameters:
   ///   - session: Nil to open the keystore of the options.
   ///   - isDryRun: Whether nothing may be written: leftovers stay as they are.
+  ///   - isClaim: Whether somebody may be refused to read who is no member yet.
   ///   - invitation: Sent along with a claim that is sent again.
   static func open<T>(
-    _ common: CommonOptions, session given: KeystoreSession? = nil, isDryRun: Bool = false, invitation: [UInt8]? = nil,
-    _ body: (OwnKeys) async throws -> T
+    _ common: CommonOptions, session given: KeystoreSession? = nil, isDryRun: Bool = false, isClaim: Bool = false,
+    invitation: [UInt8]? = nil, _ body: (OwnKeys) async throws -> T
   ) async throws -> T {
     let sealed = try common.keystoreFile.read()
     let app = try common.app(of: sealed)
@@ -39,9 +41,13 @@ final class OwnKeys {
     if !isDryRun { try session.note(address, for: app) }
     let keystore = session.keystore
     let mark = keystore.state(in: app)?.mark.map { (user: keystore.id, mark: $0) }
-    return try await RegistrarLink.open(address, app: app, mark: mark, member: keystore) { link in
+    return try await RegistrarLink.open(address, app: app, mark: mark, member: { session.keystore }) { link in
       let keys = OwnKeys(session: session, link: link)
-      keys.known = try await link.history(of: keystore.id)
+      do {
+        keys.known = try await link.history(of: keystore.id)
+      } catch let failure as CommandFailure where isClaim && failure.code == ProblemCode.notAuthorised.rawValue {
+        keys.notes.append("\(app) lets only members look, so whether the id is claimed already cannot be seen")
+      }
       if !isDryRun {
         try await keys.finishLeftovers(invitation: invitation)
         try keys.settle()

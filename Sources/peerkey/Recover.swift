@@ -64,7 +64,7 @@ struct Recover: KeyCommand {
     return try await OwnKeys.open(common, session: session, isDryRun: trial.dryRun) { keys in
       if let done = keys.finishedReport(of: .recover) { return done }
       let plan = try RecoveryPlan(
-        keys, policy: await keys.link.policies()?.current?.rules, tier: tier, paper: paperKey, answers: answers)
+        keys, policy: try await keys.link.policies()?.current?.rules, tier: tier, paper: paperKey, answers: answers)
       if let paperKey, !trial.dryRun { try keys.session.addPaperKey(paperKey.verifyingKey) }
       if let waiting = plan.waiting { return try await goOn(waiting, plan, keys) }
       guard plan.applyingRank(with: []) == nil else { return try await recover(plan, keys) }

@@ -4,7 +4,7 @@ import Keystore
 import PeerstackFormat
 import RegistryAPI
 import RegistryClient
-import WebTransport
+import RegistryConnection
 
 /// A registrar for the time of one command: what it says is judged before anybody sees it.
 struct RegistrarLink: Sendable {
@@ -19,29 +19,31 @@ struct RegistrarLink: Sendable {
   private static let timeout = Duration.seconds(15)
   private static let submitAttempts = 3
   private static let answerBytes = 256 << 10
+  private static let policyBytes = 8 << 20
+
+  /// A keystore as it is when a request is made.
+  typealias Member = @Sendable () -> OpenKeystore
 
   /// Runs `body` with a link.
   ///
   /// - Parameters:
   ///   - mark: How far the history of a user went before, to which the registrar is held.
-  ///   - member: Who asks, where an app lets only members read.
+  ///   - member: The keystore of who asks, where an app lets only members read.
   static func open<T>(
     _ address: RegistrarAddress, app: AppID, mark: (user: UserID, mark: HistoryMark)? = nil,
-    member: OpenKeystore? = nil, _ body: (RegistrarLink) async throws -> T
+    member: Member? = nil, _ body: (RegistrarLink) async throws -> T
   ) async throws -> T {
-    let loop = try EventLoop.start(name: "peerkey")
-    defer { loop.stop() }
-    let client = WebClient(on: loop)
+    let network = try RegistryNetwork()
     let link = RegistrarLink(
-      address: address, app: app, transport: WatchedTransport(HTTPTransport(client: client, address: address)),
+      address: address, app: app, transport: WatchedTransport(network.transport(to: address)),
       authorization: member.map { Self.authorization(of: $0, app: app) })
     do {
       if let mark { try await link.pin(mark.mark, of: mark.user) }
       let value = try await body(link)
-      await client.close()
+      await network.stop()
       return value
     } catch {
-      await client.close()
+      await network.stop()
       throw error
     }
   }
@@ -79,15 +81,36 @@ struct RegistrarLink: Sendable {
         "\(address) contradicts itself, the rules or what was known about \(user): \(conflict.reason): trust nothing it "
           + "says about this user until you know why", code: "conflict", facts: ["kind": .text(conflict.kind.rawValue)])
     case .unavailable(let reason):
-      guard let trouble = transport.trouble else {
-        throw CommandFailure("cannot look up \(user): \(reason)", code: "unavailable", status: .unreachable)
-      }
-      throw trouble.failure("cannot look up \(user)", at: address)
+      throw failure("cannot look up \(user)", unavailable: reason)
     }
   }
 
-  /// The app's policies as far as they were needed.
-  func policies() async -> AppHistory? { await resolver.policies(of: address.description) }
+  /// The app's policies, judged.
+  func policies() async throws -> AppHistory? {
+    if let known = await resolver.policies(of: address.description) { return known }
+    let request = RegistryRequest(
+      .get, APIPath.policies.path(of: app), maxAnswerBytes: Self.policyBytes, timeout: Self.timeout)
+    guard case .success(let answer) = await answer(to: request) else { return nil }
+    if let trouble = RegistrarTrouble(answer) { throw trouble.failure("cannot read the policies", at: address) }
+    let depth = JSONLimits.strictMaxDepth + 3
+    let entries = (try? JSONValue.parseStrict(answer.body, maxDepth: depth))?.object?["entries"]?.array
+    var chain = AppHistory(app: app)
+    for value in entries ?? [] {
+      guard case .success(let entry) = Entry.verify(value, app: app), case .policy(let policy) = entry.content,
+        case .accepted = chain.judge(policy, at: entry.accepted)
+      else {
+        throw CommandFailure("the policies of \(app) at \(address) break the rules: do not trust it", code: "conflict")
+      }
+      chain.append(entry)
+    }
+    return chain
+  }
+
+  /// The failure of a look-up that says only why in words.
+  func failure(_ step: String, unavailable reason: String) -> CommandFailure {
+    transport.trouble?.failure(step, at: address)
+      ?? CommandFailure("\(step): \(reason)", code: "unavailable", status: .unreachable)
+  }
 
   // MARK: Submitting
 
@@ -153,18 +176,23 @@ struct RegistrarLink: Sendable {
 
   // MARK: Members
 
-  /// Signs requests with the key in force, as apps want it that let only members read.
-  private static func authorization(of keystore: OpenKeystore, app: AppID) -> Registrar.Authorization {
+  /// Signs requests with the key in force, as apps want it that let only members read: or with the one that a change
+  /// under way brings in, which may be in force already.
+  private static func authorization(of member: @escaping Member, app: AppID) -> Registrar.Authorization {
     { request in
-      guard let current = keystore.state(in: app)?.current, let signer = keystore.recordSigner(for: current) else {
+      let keystore = member()
+      let change = keystore.changes.last { $0.app == app && $0.record != nil }?.publicKey
+      guard let key = change ?? keystore.state(in: app)?.current, let signer = keystore.recordSigner(for: key) else {
         return nil
       }
       let draft = Draft([
         "type": .text(ObjectType.request.rawValue), "app": .text(app.text), "signer": .text(keystore.id.text),
         "method": .text(request.method.rawValue), "target": .text(request.target),
-        "modified": .integer(SystemClock().now()), "nonce": .text(Base64.encode(Randomness.bytes(16))),
+        "modified": .integer(SystemClock().now()), "nonce": .text(Base64.encode(Randomness.bytes(nonceBytes))),
       ])
       return "Peerstack " + Base64.encode(draft.signedWithoutApprovals(by: signer))
     }
   }
+
+  private static let nonceBytes = 16
 }

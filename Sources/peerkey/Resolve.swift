@@ -2,6 +2,7 @@ import ArgumentParser
 import KeyRecords
 import PeerstackFormat
 import RegistryClient
+import RegistryConnection
 
 /// `peerkey resolve`
 struct Resolve: KeyCommand {
@@ -27,10 +28,8 @@ struct Resolve: KeyCommand {
     return try await RegistrarLink.open(address, app: app) { link in
       let ids = users.map(\.user)
       let answers = try await link.resolver.resolve(Set(ids), .always)
-      if ids.allSatisfy({ if case .unavailable = answers[$0] { true } else { false } }) {
-        // All for the same reason: say it as a failure.
-        _ = try await link.history(of: ids[0])
-      }
+      let reasons = ids.compactMap { if case .unavailable(let reason) = answers[$0] { reason } else { nil } }
+      if let reason = reasons.first { throw link.failure("cannot look up \(reasons.count) users", unavailable: reason) }
       var isWhole = true
       var json: [JSONValue] = []
       var lines: [String] = []

@@ -3,6 +3,7 @@ import Cryptography
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryConnection
 
 /// `peerkey show`
 struct Show: KeyCommand {
@@ -32,8 +33,9 @@ struct Show: KeyCommand {
       return Report(json: JSONObject(json), lines: lines)
     }
     let keystore = hasPassword ? try common.unlock() : nil
+    let member: RegistrarLink.Member? = keystore.map { keystore in { @Sendable in keystore } }
     let mark = keystore?.state(in: app)?.mark.map { (user: sealed.id, mark: $0) }
-    return try await RegistrarLink.open(address, app: app, mark: mark, member: keystore) { link in
+    return try await RegistrarLink.open(address, app: app, mark: mark, member: member) { link in
       lines += ["app         \(app) at \(address)"]
       json.append(("app", .text(app.text)))
       if let keystore { json.append(("changes", .array(keystore.changes.map(Self.json)))) }

@@ -9,15 +9,22 @@ struct Verify: AsyncParsableCommand {
     discussion: """
       Prints one line per object, in their order: {"line":1,"id":"…","verdict":"…","reason":"…"}. Only LF ends a line.
 
-      The keys in the users file decide: valid, invalid, or unresolved when the signer is not in the file, also for an \
-      object that vouches for itself. A line that is no JSON object, or longer than 16 MiB, is invalid.
+      With --users alone the keys in that file decide: valid, invalid, or unresolved when the signer is not in the file, \
+      also for an object that vouches for itself. A line that is no JSON object, or longer than 16 MiB, is invalid.
+
+      With --registrar (and without --users, with PEERKEY_REGISTRAR) signers are looked up there, many at a time, and \
+      what it says of them is judged from their first record on: valid, suspect, invalid, unresolved or conflict. A file \
+      then decides on those that the registrar does not know.
 
       Exit codes: 0 when all objects were judged, whatever the verdicts; 1 when the users file cannot be read or is \
-      none, or input or output fail on the way; 64 for arguments that cannot be.
+      none, or input or output fail on the way; 64 for arguments that cannot be; 69 when the registrar could not be \
+      reached, and the objects it was needed for are unresolved.
       """)
 
   @Option(help: ArgumentHelp("JSON file of signers: user ids, each with its User object.", valueName: "file"))
-  var users: String
+  var users: String?
+
+  @OptionGroup var service: RegistrarOptions
 
   @Option(help: "Threads that verify; one per processor unless given.")
   var threads: Int = BatchPipeline.processors
@@ -27,16 +34,30 @@ struct Verify: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let signers = try readUsers()
+    let signers = try users.map { try readUsers($0) }
+    if let signers, service.registrarFlag == nil {
+      return try await run { SignerFileJudge(signers: signers) }
+    }
+    try await RegistrarLink.open(try service.address(), app: try service.app()) { link in
+      let watched = WatchedSigners(link.resolver)
+      try await run { RegistrarJudge(signers: watched, file: signers) }
+      guard let reason = watched.unavailable else { return }
+      let failure = link.failure(
+        "some signers could not be looked up, and their objects are unresolved", unavailable: reason)
+      Console.say("peerkey: \(failure.description)")
+      throw failure.status.code
+    }
+  }
+
+  private func run(_ makeJudge: @escaping @Sendable () -> some ChunkJudge) async throws {
     let pipeline = BatchPipeline(
       input: .standardInput, output: .standardOutput, threads: threads, maxLineBytes: SignerFileJudge.maxLineBytes)
     let progress = Descriptor.standardError.isTerminal ? ProgressLine(unit: "objects") : nil
-    _ = try await pipeline.run(
-      progress: { lines in progress?.show(lines) }, makeJudge: { SignerFileJudge(signers: signers) })
+    _ = try await pipeline.run(progress: { lines in progress?.show(lines) }, makeJudge: makeJudge)
     progress?.finish()
   }
 
-  private func readUsers() throws -> SignerFile {
+  private func readUsers(_ users: String) throws -> SignerFile {
     let step = "cannot read the users file \(users)"
     let number = open(users, O_RDONLY | O_CLOEXEC)
     guard number >= 0 else { throw StreamFailure(step, number: errno) }

@@ -53,7 +53,7 @@ import Testing
       #expect(try folder.file().unlockCheaply().keys.count == 1)
     }
     session = try folder.file().session()
-    try session?.addApp("forum.example", registrars: [])
+    try session?.addApp(forum, registrars: [])
     #expect(!folder.names.contains(".alice.json.new"))
     #expect(try folder.file().unlockCheaply().apps.count == 2)
   }
@@ -115,14 +115,14 @@ import Testing
     let session = try folder.file().makeActive()
     let first = try #require(session.keystore.state(in: chat)?.current)
     try session.complete(try session.begin(.rotate, in: chat, key: .generated, at: now).number)
-    try session.addApp("forum.example", registrars: ["https://a.example"])
-    let claim = try session.begin(.claim, in: "forum.example", key: .held(first), at: now)
+    try session.addApp(forum, registrars: ["https://a.example"])
+    let claim = try session.begin(.claim, in: forum, key: .held(first), at: now)
     #expect(claim.publicKey == first && session.keystore.keys.count == 2)
     try session.complete(claim.number)
-    try session.addApp("forum.example", registrars: ["https://b.example"])
+    try session.addApp(forum, registrars: ["https://b.example"])
     let found = try folder.file().unlockCheaply()
-    #expect(found.state(in: "forum.example")?.current == first && found.state(in: chat)?.current != first)
-    #expect(found.state(in: "forum.example")?.registrars == ["https://b.example"])
+    #expect(found.state(in: forum)?.current == first && found.state(in: chat)?.current != first)
+    #expect(found.state(in: forum)?.registrars == ["https://b.example"])
   }
 
   @Test func refusals() throws {
@@ -130,7 +130,7 @@ import Testing
     let session = try folder.file().makeActive()
     let stranger = SigningKey.generate().verifyingKey
     func expect(_ error: KeystoreError, _ body: () throws -> Void) { #expect(throws: error) { try body() } }
-    expect(.unknownApp("x.example")) { _ = try session.begin(.revoke, in: "x.example", key: nil, at: now) }
+    expect(.unknownApp(appID("x.example"))) { _ = try session.begin(.revoke, in: appID("x.example"), key: nil, at: now) }
     expect(.invalidChange("rotate needs a key")) { _ = try session.begin(.rotate, in: chat, key: nil, at: now) }
     expect(.invalidChange("revoke brings no key")) {
       _ = try session.begin(.revoke, in: chat, key: .generated, at: now)
@@ -139,7 +139,7 @@ import Testing
     expect(.unknownKey(stranger)) { _ = try session.begin(.claim, in: chat, key: .held(stranger), at: now) }
     expect(.unknownKey(stranger)) { try session.settle(chat, status: .active, current: stranger) }
     expect(.invalidChange("active needs a key")) { try session.settle(chat, status: .active, current: nil) }
-    expect(.invalidRegistrar("https://a b")) { try session.addApp("x.example", registrars: ["https://a b"]) }
+    expect(.invalidRegistrar("https://a b")) { try session.addApp(appID("x.example"), registrars: ["https://a b"]) }
     expect(.unknownKey(stranger)) {
       try session.noteOriginalClaim(originalClaim(of: stranger))
     }
@@ -161,7 +161,7 @@ import Testing
     var keystore = try folder.file().makeActive().keystore
     for number in 1..<KeystoreLimits.apps {
       let registrars = Array(repeating: String(repeating: "r", count: 512), count: 8)
-      try keystore.addApp("app\(number).example", registrars: registrars)
+      try keystore.addApp(appID("app\(number).example"), registrars: registrars)
     }
     while keystore.keys.count < KeystoreLimits.keys { try keystore.addKey(.generate(), created: now) }
     for _ in 0..<KeystoreLimits.changes {

@@ -43,7 +43,7 @@ import Testing
     let session = try folder.file().makeActive()
     try folder.write([1, 2, 3], to: "victim")
     try #require(symlink("\(folder.path)/victim", "\(folder.path)/.alice.json.new") == 0)
-    try session.addApp("forum.example", registrars: [])
+    try session.addApp(forum, registrars: [])
     #expect(try folder.read("victim") == [1, 2, 3])
     #expect(try folder.file().unlockCheaply().apps.count == 2)
     try #require(symlink("\(folder.path)/victim", "\(folder.path)/.bob.json.lock") == 0)
@@ -90,10 +90,10 @@ import Testing
     let before = session.keystore.apps
     try folder.write(try folder.read() + [UInt8(ascii: " ")])
     let error = KeystoreError.changedOnDisk(path: "\(folder.path)/alice.json")
-    #expect(throws: error) { try session.addApp("forum.example", registrars: []) }
+    #expect(throws: error) { try session.addApp(forum, registrars: []) }
     #expect(session.keystore.apps == before)
     unlink("\(folder.path)/alice.json")
-    #expect(throws: error) { try session.addApp("forum.example", registrars: []) }
+    #expect(throws: error) { try session.addApp(forum, registrars: []) }
     #expect(!folder.names.contains("alice.json"))
   }
 
@@ -122,11 +122,11 @@ import Testing
       .system(step: "read", path: "p", code: EIO), .truncated(count: 1),
       .malformed(.unexpectedEnd(offset: 1)), .notAKeystore, .damaged, .unknownVersion(2), .invalidField(pointer: "/x"),
       .unsupportedPasswordHash(pointer: "/x"), .parametersOutOfRange(parameters), .parametersTooWeak(parameters),
-      .otherIdentity(expected: alice, found: bob), .otherApp(expected: "a", found: ["b"]), .wrongPassword,
+      .otherIdentity(expected: alice, found: bob), .otherApp(expected: chat, found: [forum]), .wrongPassword,
       .wrongRecoveryCode, .noSlot(.recoveryCode), .tampered, .outOfMemory(memoryKiB: 1), .passwordHashFailed(code: 1),
       .emptyPassword, .passwordTooLong(count: 1), .unknownSlot(name: "s"), .slotExists(name: "s"), .lastSlot,
       .tooMany("slots", limit: 8), .invalidRegistrar("r"), .invalidSlotName("s"),
-      .unknownApp("a"), .unknownKey(key), .unknownChange(1), .invalidChange("why"),
+      .unknownApp(chat), .unknownKey(key), .unknownChange(1), .invalidChange("why"),
     ]
     let sentences = errors.map(\.description)
     #expect(Set(sentences).count == errors.count && !sentences.contains("the keystore failed"))

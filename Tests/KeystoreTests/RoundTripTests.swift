@@ -14,7 +14,7 @@ import Testing
     var written: OpenKeystore
     do {
       let session = try folder.file().makeActive(key: key)
-      try session.addApp("forum.example", registrars: [])
+      try session.addApp(forum, registrars: [])
       try session.addPaperKey(paper.verifyingKey)
       try session.noteOriginalClaim(originalClaim(of: key.verifyingKey))
       try session.settle(chat, status: .active, current: key.verifyingKey, mark: mark)
@@ -26,7 +26,7 @@ import Testing
     }
     let read = try folder.file().unlockCheaply()
     #expect(read.id == alice && read.revision == 11)
-    #expect(read.apps == written.apps && read.apps.map(\.app) == [chat, "forum.example"])
+    #expect(read.apps == written.apps && read.apps.map(\.app) == [chat, forum])
     #expect(read.state(in: chat)?.registrars == ["https://registrar.example"])
     #expect(read.state(in: chat)?.current == key.verifyingKey)
     #expect(read.state(in: chat)?.mark == mark)

@@ -22,7 +22,7 @@ import Testing
     let signed = try keystore.sign(["type": .text("Message"), "text": .text("hi")], app: chat)
     #expect(signed["signer"]?.string == alice.text)
     #expect(PeerstackSignature.verify(.object(signed), publicKey: publicKey) == .accepted(.detached))
-    #expect(throws: SigningError.noKeyInForce(app: "forum.example")) { try keystore.sign([:], app: "forum.example") }
+    #expect(throws: SigningError.noKeyInForce(app: forum)) { try keystore.sign([:], app: forum) }
   }
 
   @Test(arguments: ["PublicKey", "AppPolicy", "Adjudication", "Invitation", "Request"])

@@ -156,14 +156,14 @@ import Testing
     #expect(throws: KeystoreError.otherIdentity(expected: alice, found: bob)) {
       try folder.file().openSession(with: password, id: alice)
     }
-    #expect(throws: KeystoreError.otherApp(expected: "forum.example", found: [chat])) {
-      try folder.file().unlock(with: password, app: "forum.example", strengtheningTo: nil)
+    #expect(throws: KeystoreError.otherApp(expected: forum, found: [chat])) {
+      try folder.file().unlock(with: password, app: forum, strengtheningTo: nil)
     }
     // Bob's file under Alice's name, or for another app.
-    let renamed = try forged(bobs) { $0.setting("id", to: .text(alice)) }
+    let renamed = try forged(bobs) { $0.setting("id", to: .text(alice.text)) }
     #expect(throws: KeystoreError.wrongPassword) { try unlock(renamed) }
     let moved = try forged(bobs) { object in
-      object.setting("apps", to: .array([.object(["app": .text("forum.example"), "registrars": .array([])])]))
+      object.setting("apps", to: .array([.object(["app": .text(forum.text), "registrars": .array([])])]))
     }
     #expect(throws: KeystoreError.tampered) { try unlock(moved) }
   }

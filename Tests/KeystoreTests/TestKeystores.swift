@@ -64,23 +64,20 @@ func text(_ secret: SecretBytes) -> String {
   secret.withBytes { $0.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) } }
 }
 
-extension UserID: @retroactive ExpressibleByStringLiteral {
-  public init(stringLiteral text: String) {
-    guard let id = UserID(text) else { preconditionFailure("\(text) is no user id") }
-    self = id
-  }
+func userID(_ text: String) -> UserID {
+  guard let id = UserID(text) else { preconditionFailure("\(text) is no user id") }
+  return id
 }
 
-extension AppID: @retroactive ExpressibleByStringLiteral {
-  public init(stringLiteral text: String) {
-    guard let id = AppID(text) else { preconditionFailure("\(text) is no app id") }
-    self = id
-  }
+func appID(_ text: String) -> AppID {
+  guard let id = AppID(text) else { preconditionFailure("\(text) is no app id") }
+  return id
 }
 
-let alice: UserID = "0mc2q6zx7calicealicealice"
-let bob: UserID = "0mc2q6zx7cbobbobbobbobbob"
-let chat: AppID = "chat.example"
+let alice = userID("0mc2q6zx7calicealicealice")
+let bob = userID("0mc2q6zx7cbobbobbobbobbob")
+let chat = appID("chat.example")
+let forum = appID("forum.example")
 let now: Int64 = 1_790_000_000_000
 let password = Credential.password(secret("correct horse"))
 
