@@ -53,7 +53,8 @@ let package = Package(
     .testTarget(
       name: "PeerkeyTests",
       dependencies: [
-        "peerkey", "BatchVerifier", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
+        "peerkey", "BatchVerifier", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat",
+        "Cryptography",
       ], swiftSettings: settings),
     tests("HTTPFormat"),
     tests("Postgres", ["PostgresCluster"]),

@@ -72,7 +72,7 @@ struct RegistrarExchange: Sendable {
   }
 
   /// Between half and all of a pause that doubles, so that clients that failed together do not come back together.
-  private func backoff(_ attempt: Int) -> Duration {
+  func backoff(_ attempt: Int) -> Duration {
     let pause = settings.firstPause * (1 << min(attempt - 1, 16))
     return min(pause, settings.longestPause) * (0.5 + 0.5 * random())
   }

@@ -20,6 +20,7 @@ public actor TestRegistrar: RegistryTransport {
   private var nextIndex: Int64 = 0
   private var lie: Lie?
   private var failures: [TransportFailure] = []
+  private var feeds: [AsyncStream<RegistryFeedEvent>.Continuation] = []
   private var isHeld = false
   private var held: [CheckedContinuation<Void, Never>] = []
   /// Bytes of entries in an answer to `resolve` after which the rest goes to `more`.
@@ -81,6 +82,7 @@ public actor TestRegistrar: RegistryTransport {
       } else {
         policies.append(entry)
       }
+      for feed in feeds { feed.yield(.text(entry.text)) }
       return entry
     }
   }
@@ -161,9 +163,36 @@ public actor TestRegistrar: RegistryTransport {
     for continuation in waiting { continuation.resume() }
   }
 
-  /// There is no feed here.
+  /// Opens a feed from the `after` of the target on.
   public func events(target: String, maxFrameBytes: Int) async throws(TransportFailure) -> any RegistryFeed {
-    throw .unreachable("this registrar has no feed")
+    feedTargets.append(target)
+    if !failures.isEmpty { throw failures.removeFirst() }
+    guard let text = target.split(separator: "=").last, let after = Int64(text) else { throw .malformed("no after") }
+    let (frames, sink) = AsyncStream.makeStream(of: RegistryFeedEvent.self)
+    if after >= nextIndex {
+      sink.yield(.closed(EventClose.futureCursor.rawValue))
+      sink.finish()
+    } else {
+      for entry in allEntries where entry.index > after { sink.yield(.text(entry.text)) }
+      feeds.append(sink)
+    }
+    return TestFeed(frames, sink)
+  }
+
+  /// The targets of the feeds that were opened.
+  public private(set) var feedTargets: [String] = []
+
+  /// Closes every feed.
+  public func closeFeeds() {
+    for feed in feeds {
+      feed.yield(.closed(EventClose.goingAway.rawValue))
+      feed.finish()
+    }
+    feeds = []
+  }
+
+  private var allEntries: [Entry] {
+    (policies.entries + histories.values.flatMap(\.entries)).sorted { $0.index < $1.index }
   }
 
   private func honestAnswer(_ request: RegistryRequest) -> RegistryAnswer {
@@ -177,6 +206,8 @@ public actor TestRegistrar: RegistryTransport {
       return RegistryAnswer(
         status: 200, headers: [("ETag", tag)],
         body: Array("{\"entries\":[".utf8) + Self.list(policies.entries) + Array("]}".utf8))
+    case (.get, APIPath.app.path(of: app)):
+      return RegistryAnswer(status: 200, body: Array("{\"index\":\(nextIndex - 1)}".utf8))
     default: return Self.problem(.notFound)
     }
   }
@@ -225,4 +256,26 @@ public actor TestRegistrar: RegistryTransport {
       status: 200,
       body: Array(head.utf8) + users.joined(separator: [UInt8(ascii: ",")]) + Array(tail.utf8))
   }
+}
+
+/// A feed of a ``TestRegistrar``.
+private struct TestFeed: RegistryFeed {
+  private let frames: AsyncStream<RegistryFeedEvent>
+  private let sink: AsyncStream<RegistryFeedEvent>.Continuation
+
+  init(_ frames: AsyncStream<RegistryFeedEvent>, _ sink: AsyncStream<RegistryFeedEvent>.Continuation) {
+    self.frames = frames
+    self.sink = sink
+  }
+
+  func next() async throws(TransportFailure) -> RegistryFeedEvent {
+    var iterator = frames.makeAsyncIterator()
+    let event = await iterator.next()
+    guard !Task.isCancelled else { throw .cancelled }
+    return event ?? .closed(nil)
+  }
+
+  func send(_ text: [UInt8]) async throws(TransportFailure) {}
+
+  func close() async { sink.finish() }
 }
