@@ -39,12 +39,12 @@ public actor TestRegistrar: RegistryTransport {
     policies = AppHistory(app: app)
     guard let admins = Admins(keys: [admin.verifyingKey], threshold: 1) else { return nil }
     let rules = rules?(admins) ?? .standard(admins: admins, created: clock.now())
-    let draft = rules.draft(app: app, after: nil, now: clock.now())
+    let now = clock.now()
+    let draft = rules.draft(app: app, after: nil, now: now)
     guard let text = draft.signed(approvedBy: [admin]),
       case .success(let submission) = Submission.verify(text, app: app)
     else { return nil }
-    policies.append(
-      Entry(index: 0, accepted: clock.now(), effective: clock.now(), rank: nil, content: submission))
+    policies.append(Entry(index: 0, accepted: now, effective: now, rank: nil, content: submission))
     nextIndex = 1
   }
 
@@ -60,21 +60,23 @@ public actor TestRegistrar: RegistryTransport {
   @discardableResult
   public func submit(_ text: [UInt8]) throws -> Entry {
     let submission = try Submission.verify(text, app: app).mapError { Refused(code: $0.code) }.get()
-    if case .policy(let policy) = submission { return try append(policies.judge(policy, at: clock.now()), submission) }
+    // Looked at once: what an entry says of its times is held against each other.
+    let now = clock.now()
+    if case .policy(let policy) = submission { return try append(policies.judge(policy, at: now), submission, at: now) }
     guard let user = submission.subject, let rules = policies.current?.rules else { throw Refused(code: .unknownApp) }
     let history = histories[user] ?? KeyHistory(app: app, subject: user)
     let view = Circumstances.RegistrarView(isKeyUsedElsewhere: false)
-    let circumstances = Circumstances(now: clock.now(), policy: rules, registrarView: view)
-    return try append(judge(submission, in: history, at: circumstances), submission)
+    let circumstances = Circumstances(now: now, policy: rules, registrarView: view)
+    return try append(judge(submission, in: history, at: circumstances), submission, at: now)
   }
 
-  private func append(_ verdict: Verdict, _ submission: Submission) throws -> Entry {
+  private func append(_ verdict: Verdict, _ submission: Submission, at now: Milliseconds) throws -> Entry {
     switch verdict {
     case .same(let entry): return entry
     case .refused(let refusal): throw Refused(code: refusal.code)
     case .accepted(let acceptance):
       let entry = Entry(
-        index: nextIndex, accepted: clock.now(), effective: acceptance.effective, rank: acceptance.rank,
+        index: nextIndex, accepted: now, effective: acceptance.effective, rank: acceptance.rank,
         content: submission)
       nextIndex += 1
       if let user = submission.subject, let rules = policies.current?.rules {
