@@ -10,6 +10,8 @@ enum SourceFailure: Error {
   /// What it answered is not what was asked for.
   case badAnswer(String)
   case conflict(Conflict)
+  /// The policies that were pinned cannot be read.
+  case storeFailed
   case cancelled
 }
 
@@ -24,6 +26,7 @@ extension SourceFailure: CustomStringConvertible {
     case .refused(let status, let code): "the registrar refuses with \(status) \(code)"
     case .badAnswer(let reason): "the registrar's answer makes no sense: \(reason)"
     case .conflict(let conflict): conflict.reason
+    case .storeFailed: "the stored policies cannot be read"
     }
   }
 }

@@ -192,6 +192,8 @@ actor RegistrarSource {
 
   private func ask(for users: Set<UserID>) async -> [UserID: SourceAnswer] {
     do throws(SourceFailure) {
+      // Without the chain that was pinned, any other would be taken for it.
+      guard isRestored else { throw .storeFailed }
       let gathered = try await gather(users)
       if policies.chain == nil || !gathered.entries.values.allSatisfy(\.isEmpty) {
         try await fetchPolicies(through: gathered.asOf.index)
