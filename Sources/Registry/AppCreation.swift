@@ -13,7 +13,8 @@ struct AppCreation: Sendable {
   let core: RegistryCore
   let session: PostgresSession
 
-  nonisolated(nonsending) func run(_ text: [UInt8], _ id: AppID) async throws(RegistryUnavailable) -> SubmissionOutcome {
+  nonisolated(nonsending) func run(_ text: [UInt8], _ id: AppID) async throws(RegistryUnavailable) -> SubmissionOutcome
+  {
     let body: SubmissionBody
     switch SubmissionBody.verify(text, app: id) {
     case .success(let verified): body = verified
@@ -28,7 +29,8 @@ struct AppCreation: Sendable {
         return .refused(refused.refusal)
       } catch {
         // A second run finds what the first may have committed.
-        let isWorthwhile = (error as? PostgresError).map { $0.isSerializationFailure || $0.kind == .connectionLost }
+        let isWorthwhile = (error as? PostgresError).map { $0.isSerializationFailure || $0.kind == .connectionLost || $0.kind == .outcomeUnknown
+        }
         guard isWorthwhile ?? false, ContinuousClock.now - begin < CommitPath.retryWindow else {
           throw core.unavailable(error)
         }

@@ -108,7 +108,9 @@ struct ImportWork {
 
   private mutating func read(_ line: [UInt8]) throws(ImportError) -> Entry {
     lineCount += 1
-    guard let value = try? JSONValue.parseStrict(line) else { throw fail("it is not one JSON value of the strict kind") }
+    guard let value = try? JSONValue.parseStrict(line) else {
+      throw fail("it is not one JSON value of the strict kind")
+    }
     switch Entry.verify(value, app: app) {
     case .failure(let refusal): throw fail("it is refused: \(refusal.code.rawValue)")
     case .success(let entry):

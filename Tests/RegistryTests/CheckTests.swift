@@ -87,7 +87,8 @@ import Testing
   private func refusals(_ lines: [[UInt8]], _ other: Fixture) async throws {
     func text(_ line: Int, replacing old: String, by new: String) -> [[UInt8]] {
       var lines = lines
-      lines[line] = Array(String(decoding: lines[line], as: UTF8.self).replacing(old, with: new, maxReplacements: 1).utf8)
+      lines[line] = Array(
+        String(decoding: lines[line], as: UTF8.self).replacing(old, with: new, maxReplacements: 1).utf8)
       return lines
     }
     var swapped = lines

@@ -109,7 +109,9 @@ import Testing
       }
       let resolved = try await app.users(ids)
       for user in resolved.users.values { try see(user, upTo: resolved.asOf.index) }
-      guard resolved.users.count == ids.count, resolved.asOf.index >= index else { throw Unexpected("less than before") }
+      guard resolved.users.count == ids.count, resolved.asOf.index >= index else {
+        throw Unexpected("less than before")
+      }
       index = resolved.asOf.index
     }
   }
