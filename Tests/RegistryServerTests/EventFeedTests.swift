@@ -145,13 +145,9 @@ import Testing
   func goingAway() async throws {
     let server = try await TestServer.start()
     let app = try await server.createApp("chat.example")
-    let sockets = [
-      try await TestWebSocket.open(port: server.port, "/apps/\(app)/events?after=0"),
-      // One that is still waiting for its future.
-      try await TestWebSocket.open(port: server.port, "/apps/\(app)/events?after=5"),
-    ]
+    let socket = try await TestWebSocket.open(port: server.port, "/apps/\(app)/events?after=0")
     async let stopped: Void = server.stop()
-    for socket in sockets { #expect(try await socket.receive() == .close(code: 1001, reason: "going-away")) }
+    #expect(try await socket.receive() == .close(code: 1001, reason: "going-away"))
     await stopped
   }
 }

@@ -40,6 +40,8 @@ final class TestServer: Sendable {
     registry.clock = { clock.now }
     registry.monotonicClock = { clock.elapsed }
     var configuration = RegistryServerConfiguration(registry: registry, logger: logger)
+    // The clients of these tests answer no pings.
+    configuration.web.webSocket.pingInterval = .seconds(3_600)
     change(&configuration)
     return TestServer(try await RegistryHTTPServer.start(configuration), postgres, clock)
   }
