@@ -40,11 +40,11 @@ class History:
     def fold(self, now):
         return Fold(self.entries, now)
 
-    def claim(self, now, key="first", tiers=USUAL, expect="accepted", rival=False, **fields):
+    def claim(self, now, key="first", tiers=USUAL, expect="accepted", rival=False, step=None, **fields):
         record = {"type": "PublicKey", "id": f"{self.id}:k0", "group": "users", "app": APP, "subject": self.id,
                   "signer": self.id, "sequence": 0, "action": "claim", "publicKey": Key(key).text,
                   "publicBoxKey": Key(key).box, "authority": tiers, "incarnation": 0, "modified": now, **fields}
-        return self.offer(now, sign(record, [], Key(key)), expect, rank=None, effective=None if rival else now)
+        return self.offer(now, sign(record, [], Key(key)), expect, rank=None, effective=None if rival else now, **(step or {}))
 
     def make(self, now, action, by=(), new=None, head=None, signer=None, **fields):
         """A record on the head. `by` are the names of those who approve, `signer` that of the key in force."""
