@@ -29,13 +29,16 @@ struct AppCreation: Sendable {
         return .refused(refused.refusal)
       } catch {
         // A second run finds what the first may have committed.
-        let isWorthwhile = (error as? PostgresError).map { $0.isSerializationFailure || $0.kind == .connectionLost || $0.kind == .outcomeUnknown
-        }
-        guard isWorthwhile ?? false, ContinuousClock.now - begin < CommitPath.retryWindow else {
+        guard Self.isPassing(error), ContinuousClock.now - begin < CommitPath.retryWindow else {
           throw core.unavailable(error)
         }
       }
     }
+  }
+
+  private static func isPassing(_ error: any Error) -> Bool {
+    guard let error = error as? PostgresError else { return false }
+    return error.isSerializationFailure || error.kind == .connectionLost || error.kind == .outcomeUnknown
   }
 
   private nonisolated(nonsending) func create(_ body: SubmissionBody, _ id: AppID) async throws -> SubmissionOutcome {
