@@ -36,7 +36,7 @@ struct Approve: KeyCommand {
     guard let request = ApprovalRequest(text: text) else {
       throw CommandFailure("this is no request, or a damaged one: ask for the text again", code: "request")
     }
-    let keystore = keyFile == nil ? try common.unlock() : nil
+    let keystore = keyFile == nil ? try common.store.unlock() : nil
     guard keystore?.id != request.subject else {
       throw CommandFailure("this would change your own keys: use rotate or recover, not approve", code: "own-request")
     }

@@ -83,7 +83,7 @@ struct Recover: KeyCommand {
   /// A keystore for an identity whose own is lost; nil if there is one.
   private func newSession() throws -> KeystoreSession? {
     do {
-      let sealed = try common.keystoreFile.read(id: id?.user)
+      let sealed = try common.store.file.read(id: id?.user)
       return sealed.apps.isEmpty && !trial.dryRun ? try sessionWithApp() : nil
     } catch KeystoreError.notFound where id != nil {
       guard !trial.dryRun else {
@@ -92,10 +92,10 @@ struct Recover: KeyCommand {
       let app = try common.app()
       _ = try common.registrar(for: app)
       let slot = NewSlot(
-        name: "password", credential: try common.newPassword(), parameters: try common.parameters())
-      try TextFile.makeFolder(of: common.keystorePath)
+        name: "password", credential: try common.store.newPassword(), parameters: try common.store.parameters())
+      try TextFile.makeFolder(of: common.store.path)
       guard let id else { return nil }
-      let session = try common.keystoreFile.create(
+      let session = try common.store.file.create(
         id: id.user, key: .generate(), at: SystemClock().now(), slots: [slot])
       try session.addApp(app, registrars: [])
       return session
@@ -103,7 +103,7 @@ struct Recover: KeyCommand {
   }
 
   private func sessionWithApp() throws -> KeystoreSession {
-    let session = try common.openSession()
+    let session = try common.store.openSession()
     try session.addApp(try common.app(), registrars: [])
     return session
   }
@@ -150,12 +150,12 @@ struct Recover: KeyCommand {
   private func ask(_ plan: RecoveryPlan, _ keys: OwnKeys) async throws -> Report {
     let head = try keys.state().head
     guard !trial.dryRun else { return plan.report(keys, request: nil, lines: plan.missingLines()) }
-    let now = SystemClock().now()
-    let change = try keys.session.begin(.recover, in: keys.app, key: .generated, at: now)
+    let change = try keys.session.begin(.recover, in: keys.app, key: .generated, at: SystemClock().now())
     guard let key = change.publicKey.flatMap({ IncomingKey($0, of: keys.keystore) }) else {
       throw CommandFailure("there is no new key")
     }
-    // As late as a registrar takes it: so there is most time for the approvals.
+    // As late as the registrar takes it, by its own clock: so there is most time for the approvals.
+    let now = keys.known?.judged.asOf.time ?? SystemClock().now()
     let draft = draft(
       after: head, key: key, rise: plan.rise, authority: try authority(plan, keys),
       now: now + Limits.clockSkew - Self.margin)
@@ -166,7 +166,7 @@ struct Recover: KeyCommand {
     return plan.report(keys, request: request, lines: plan.missingLines())
   }
 
-  /// What clocks may differ by between here and the registrar.
+  /// Less than the registrar would take, because its clock may not run evenly.
   private static let margin: Milliseconds = 20_000
 
   /// Puts the approvals that came to the draft that waits for them.
