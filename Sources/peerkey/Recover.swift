@@ -60,7 +60,7 @@ struct Recover: KeyCommand {
   func perform() async throws -> Report {
     let answers = try approval.map { try Self.answer($0) }
     let paperKey = try request || !answers.isEmpty || tier != nil ? paper.key() : paper.keyOrAsk()
-    let session = try newSession()
+    let session = try await newSession()
     return try await OwnKeys.open(common, session: session, isDryRun: trial.dryRun) { keys in
       if let done = keys.finishedReport(of: .recover) { return done }
       let plan = try RecoveryPlan(
@@ -81,7 +81,7 @@ struct Recover: KeyCommand {
   }
 
   /// A keystore for an identity whose own is lost; nil if there is one.
-  private func newSession() throws -> KeystoreSession? {
+  private func newSession() async throws -> KeystoreSession? {
     do {
       let sealed = try common.store.file.read(id: id?.user)
       return sealed.apps.isEmpty && !trial.dryRun ? try sessionWithApp() : nil
@@ -90,11 +90,16 @@ struct Recover: KeyCommand {
         throw CommandFailure("--dry-run makes no keystore: it wants one that is there", code: "no-keystore")
       }
       let app = try common.app()
-      _ = try common.registrar(for: app)
+      guard let id else { return nil }
+      // A keystore of somebody who does not exist would only be in the way.
+      try await RegistrarLink.open(try common.registrar(for: app), app: app) { link in
+        guard try await link.history(of: id.user) != nil else {
+          throw CommandFailure("nobody has claimed \(id.user) in \(app)", code: ProblemCode.unknownUser.rawValue)
+        }
+      }
       let slot = NewSlot(
         name: "password", credential: try common.store.newPassword(), parameters: try common.store.parameters())
       try TextFile.makeFolder(of: common.store.path)
-      guard let id else { return nil }
       let session = try common.store.file.create(
         id: id.user, key: .generate(), at: SystemClock().now(), slots: [slot])
       try session.addApp(app, registrars: [])
