@@ -7,22 +7,118 @@ let settings: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+
+/// A C library of Debian's, without any code of ours but a header.
+func system(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
+  .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
 /// A target under Sources/ whose imports are exactly `dependencies` (docs/architecture.md).
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
 func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .executableTarget(
-    name: name,
-    dependencies: dependencies + [.product(name: "ArgumentParser", package: "swift-argument-parser")],
-    swiftSettings: settings)
+  .executableTarget(name: name, dependencies: dependencies + [arguments], swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+/// The tests of a target, with what they import beside it.
+func tests(_ name: String, of target: String? = nil, _ dependencies: [Target.Dependency] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies, swiftSettings: settings)
+    name: "\(name)Tests", dependencies: [.byName(name: target ?? name)] + dependencies, swiftSettings: settings)
 }
+
+let wrappers: [Target] = [
+  system("CSodium", "libsodium", "libsodium-dev"),
+  system("CArgon2", "libargon2", "libargon2-dev"),
+  system("CPostgres", "libpq", "libpq-dev"),
+  system("CWebSockets", "libwebsockets", "libwebsockets-dev"),
+  system("CUV", "libuv", "libuv1-dev"),
+  system("COpenSSL", "openssl", "libssl-dev"),
+]
+
+let libraries: [Target] = [
+  library("Cryptography", ["CSodium", "CArgon2"]),
+  library("PeerstackFormat", ["Cryptography"]),
+  library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
+  library("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+  library("RegistryAPI", ["KeyRecords", "PeerstackFormat"]),
+  library("HTTPFormat"),
+  library("Postgres", ["CPostgres"]),
+  library("PostgresCluster"),
+  library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV", "COpenSSL"]),
+  .target(
+    name: "Migrations", path: "Migrations", exclude: ["README.md"], resources: [.embedInCode("sql")],
+    swiftSettings: settings),
+  library(
+    "Registry",
+    ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "Migrations", logging]),
+  library(
+    "RegistryServer",
+    [
+      "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
+      "Postgres", logging, metrics,
+    ], resources: [.embedInCode("openapi.json")]),
+  library("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+  library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
+  library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  library("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
+  library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+]
+
+let commands: [Target] = [
+  command(
+    "registrar",
+    [
+      "Conformance", "Cryptography", "PeerstackFormat", "KeyRecords", "RegistryAPI", "Registry", "RegistryServer",
+      "WebTransport", "Postgres", "PostgresCluster", logging,
+    ]),
+  command(
+    "peerkey",
+    [
+      "BatchVerifier", "RegistryClient", "RegistryConnection", "RegistryAPI", "Keystore", "KeyRecords",
+      "PeerstackFormat", "Cryptography",
+    ]),
+]
+
+let testTargets: [Target] = [
+  tests("Cryptography"),
+  tests("PeerstackFormat", ["Cryptography"]),
+  tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
+  tests("RuleExplorer", of: "KeyRecords", ["PeerstackFormat", "Cryptography"]),
+  tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+  tests("HTTPFormat"),
+  .target(
+    name: "PostgresTestSupport", dependencies: ["Postgres", "PostgresCluster"], path: "Tests/PostgresTestSupport",
+    swiftSettings: settings),
+  tests("Postgres", ["PostgresCluster", "PostgresTestSupport"]),
+  tests("PostgresCluster", ["Postgres"]),
+  tests("WebTransport", ["HTTPFormat", "COpenSSL"]),
+  tests(
+    "Registry",
+    [
+      "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "PostgresCluster",
+      "PostgresTestSupport", "Migrations", logging,
+    ]),
+  tests(
+    "RegistryServer",
+    [
+      "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
+      "Postgres", "PostgresCluster", "PostgresTestSupport", logging, metrics,
+    ]),
+  tests("Registrar", of: "registrar", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat"]),
+  tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
+  tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
+  tests(
+    "Peerkey", of: "peerkey",
+    [
+      "BatchVerifier", "Keystore", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
+    ]),
+]
 
 let package = Package(
   name: "peerstack-registrar",
@@ -32,92 +128,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
   ],
-  targets: [
-    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
-    .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
-    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
-    .systemLibrary(
-      name: "CWebSockets", pkgConfig: "libwebsockets", providers: [.apt(["libwebsockets-dev"])]),
-    .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
-    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
-    library("Cryptography", ["CSodium", "CArgon2"]),
-    library("PeerstackFormat", ["Cryptography"]),
-    library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
-    library("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
-    library("RegistryAPI", ["KeyRecords", "PeerstackFormat"]),
-    library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
-    library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
-    command(
-      "peerkey",
-      [
-        "BatchVerifier", "RegistryClient", "RegistryAPI", "Keystore", "KeyRecords", "PeerstackFormat", "Cryptography",
-        "RegistryConnection",
-      ]),
-    library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
-    library("HTTPFormat"),
-    library("Postgres", ["CPostgres"]),
-    library("PostgresCluster"),
-    library("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
-    command(
-      "registrar",
-      [
-        "Conformance", "Cryptography", "PeerstackFormat", "KeyRecords", "RegistryAPI", "Registry", "RegistryServer",
-        "WebTransport", "Postgres", "PostgresCluster", .product(name: "Logging", package: "swift-log"),
-      ]),
-    library("WebTransport", ["HTTPFormat", "CWebSockets", "CUV", "COpenSSL"]),
-    library("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
-    .target(
-      name: "Migrations", path: "Migrations", exclude: ["README.md"], resources: [.embedInCode("sql")],
-      swiftSettings: settings),
-    library(
-      "Registry",
-      [
-        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "Migrations",
-        .product(name: "Logging", package: "swift-log"),
-      ]),
-    .target(
-      name: "RegistryServer",
-      dependencies: [
-        "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
-        "Postgres", .product(name: "Logging", package: "swift-log"),
-        .product(name: "CoreMetrics", package: "swift-metrics"),
-      ], resources: [.embedInCode("openapi.json")], swiftSettings: settings),
-    .testTarget(
-      name: "RegistrarTests",
-      dependencies: ["registrar", "RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat"],
-      swiftSettings: settings),
-    tests("Cryptography"),
-    tests("PeerstackFormat", ["Cryptography"]),
-    tests("KeyRecords", ["PeerstackFormat", "Cryptography", "RegistryAPI"]),
-    tests("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
-    tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
-    .testTarget(
-      name: "PeerkeyTests",
-      dependencies: [
-        "peerkey", "BatchVerifier", "Keystore", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
-      ], swiftSettings: settings),
-    tests("HTTPFormat"),
-    .target(
-      name: "PostgresTestSupport", dependencies: ["Postgres", "PostgresCluster"], path: "Tests/PostgresTestSupport",
-      swiftSettings: settings),
-    tests("Postgres", ["PostgresCluster", "PostgresTestSupport"]),
-    tests("PostgresCluster", ["Postgres"]),
-    tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
-    tests("WebTransport", ["HTTPFormat", "COpenSSL"]),
-    tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
-    tests(
-      "Registry",
-      [
-        "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "PostgresTestSupport", "Migrations",
-        .product(name: "Logging", package: "swift-log"),
-      ]),
-    tests(
-      "RegistryServer",
-      [
-        "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
-        "Postgres", "PostgresCluster", "PostgresTestSupport", .product(name: "Logging", package: "swift-log"),
-        .product(name: "CoreMetrics", package: "swift-metrics"),
-      ]),
-  ],
+  targets: wrappers + libraries + commands + testTargets,
   swiftLanguageModes: [.v6]
 )

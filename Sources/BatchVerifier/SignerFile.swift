@@ -1,7 +1,8 @@
 import Cryptography
 import PeerstackFormat
 
-/// Signers from a file: an object of user ids, each with that user's `User` object. The keys in it decide, nothing else.
+/// Signers from a file: an object of user ids, each with that user's `User` object. The keys in it decide, nothing
+/// else.
 public struct SignerFile: Sendable {
   /// Why a text is no such file: a sentence for people.
   public struct FormatError: Error, Sendable, CustomStringConvertible {

@@ -117,11 +117,11 @@ struct Fold {
     effectives[item] = entry.accepted
     guard let open = contest else { return }
     let winner = open.claims.first { items[$0].entry.content.hash == adjudication.winner }
-    cancelPending()
     if let winner, winner != open.claims.first, let claim = items[winner].entry.record {
       dropLine()
       begin(winner, claim, at: entry.accepted)
     } else {
+      cancelPending()
       for claim in open.claims.dropFirst() { drop(claim) }
       contest = nil
     }

@@ -117,7 +117,7 @@ struct AppCheck {
     }
     guard let record = entry.record, record.action.bringsKey else { return }
     if user.keys[record.publicKey] == nil { user.keys[record.publicKey] = entry.index }
-    if !BoundID.isBound(record) { user.keysThatMustBeNew[record.publicKey] = entry.index }
+    user.newest[record.publicKey] = entry
   }
 
   private nonisolated(nonsending) mutating func compare(
@@ -142,9 +142,11 @@ struct AppCheck {
       for (key, index) in user.keys where owners[key]?[subject.text] != index {
         differ("the table used_keys does not have its key", subject: subject, index: index)
       }
-      for (key, index) in user.keysThatMustBeNew
-      where owners[key]?.contains(where: { $0.key != subject.text && $0.value < index }) ?? false {
-        differ("its key was another user's", subject: subject, index: index)
+      for (key, entry) in user.newest {
+        let isForeign = owners[key]?.contains { $0.key != subject.text && $0.value < entry.index } ?? false
+        if isForeign, !(entry.record.map(BoundID.isBound) ?? false) {
+          differ("its key was another user's", subject: subject, index: entry.index)
+        }
       }
     }
   }
@@ -193,8 +195,8 @@ struct UserCheck {
   var lastIndex: Int64 = -1
   /// The keys it brought in, each with the first entry that did.
   var keys: [VerifyingKey: Int64] = [:]
-  /// Those that nobody else may have had before (§5.10).
-  var keysThatMustBeNew: [VerifyingKey: Int64] = [:]
+  /// The same, each with the last entry that did: unless it is a bound claim, nobody else had the key before (§5.10).
+  var newest: [VerifyingKey: Entry] = [:]
 
   init(app: AppID, subject: UserID) { history = KeyHistory(app: app, subject: subject) }
 }

@@ -13,7 +13,8 @@ struct AppCreation: Sendable {
   let core: RegistryCore
   let session: PostgresSession
 
-  nonisolated(nonsending) func run(_ text: [UInt8], _ id: AppID) async throws(RegistryUnavailable) -> SubmissionOutcome {
+  nonisolated(nonsending) func run(_ text: [UInt8], _ id: AppID) async throws(RegistryUnavailable) -> SubmissionOutcome
+  {
     let body: SubmissionBody
     switch SubmissionBody.verify(text, app: id) {
     case .success(let verified): body = verified
@@ -28,12 +29,16 @@ struct AppCreation: Sendable {
         return .refused(refused.refusal)
       } catch {
         // A second run finds what the first may have committed.
-        let isWorthwhile = (error as? PostgresError).map { $0.isSerializationFailure || $0.kind == .connectionLost }
-        guard isWorthwhile ?? false, ContinuousClock.now - begin < CommitPath.retryWindow else {
+        guard Self.isPassing(error), ContinuousClock.now - begin < CommitPath.retryWindow else {
           throw core.unavailable(error)
         }
       }
     }
+  }
+
+  private static func isPassing(_ error: any Error) -> Bool {
+    guard let error = error as? PostgresError else { return false }
+    return error.isSerializationFailure || error.kind == .connectionLost || error.kind == .outcomeUnknown
   }
 
   private nonisolated(nonsending) func create(_ body: SubmissionBody, _ id: AppID) async throws -> SubmissionOutcome {

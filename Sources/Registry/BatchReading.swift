@@ -90,7 +90,9 @@ struct BatchReading: Sendable {
     }
     var entries = remembered.mapValues(\.judgedEntries)
     for entry in gap {
-      guard let user = entry.subject, let snapshot = remembered[user], entry.index > snapshot.lastIndex else { continue }
+      guard let user = entry.subject, let snapshot = remembered[user], entry.index > snapshot.lastIndex else {
+        continue
+      }
       entries[user, default: []].append(try judged(entry))
     }
     for row in rows {

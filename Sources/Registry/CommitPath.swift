@@ -126,8 +126,9 @@ final class CommitPath: Sendable {
 
   private nonisolated(nonsending) func serve(_ memory: AppMemory) async {
     while let batch = next(memory.id) {
-      await run(batch, memory)
+      let answers = await run(batch, memory)
       queued.subtract(batch.count, ordering: .relaxed)
+      for (waiting, answer) in zip(batch, answers) { waiting.continuation.resume(returning: answer) }
     }
   }
 
@@ -145,21 +146,22 @@ final class CommitPath: Sendable {
 
   // MARK: A batch
 
-  private nonisolated(nonsending) func run(_ waiting: [Waiting], _ memory: AppMemory) async {
+  /// Runs a batch to its end; the answers are in the order of the submissions.
+  private nonisolated(nonsending) func run(
+    _ waiting: [Waiting], _ memory: AppMemory
+  ) async -> [Result<SubmissionOutcome, RegistryUnavailable>] {
     var batch = Batch(bodies: waiting.map(\.body), core: core, memory: memory)
     let begin = ContinuousClock.now
     while true {
       do {
         let outcomes = try await batch.run(on: session(of: memory.id))
         note(outcomes)
-        for (waiting, outcome) in zip(waiting, outcomes) { waiting.continuation.resume(returning: .success(outcome)) }
-        return
+        return outcomes.map { .success($0) }
       } catch {
         guard await prepareRetry(after: error, of: &batch, since: begin) else {
           let reason = core.unavailable(error)
           counts.withLock { $0.unavailable += waiting.count }
-          for waiting in waiting { waiting.continuation.resume(returning: .failure(reason)) }
-          return
+          return waiting.map { _ in .failure(reason) }
         }
       }
     }

@@ -9,7 +9,8 @@ struct DryRunning: Sendable {
   let memory: AppMemory
   let reading: UserReading
 
-  nonisolated(nonsending) func run(_ body: SubmissionBody) async throws(RegistryUnavailable) -> Result<DryRun, Refusal> {
+  nonisolated(nonsending) func run(_ body: SubmissionBody) async throws(RegistryUnavailable) -> Result<DryRun, Refusal>
+  {
     let (owners, nonces) = try await usedUp(by: body)
     var snapshot: UserSnapshot?
     if let user = body.submission.subject { snapshot = try await reading.user(user) }

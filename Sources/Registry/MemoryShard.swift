@@ -66,8 +66,9 @@ struct MemoryShard {
       slots[place].snapshot = snapshot
       slots[place].cost = cost
     } else if cost <= budget {
+      // Not referenced yet: what is asked for once, such as ids that somebody makes up, goes first.
       places[key] = slots.count
-      slots.append(Slot(key: key, snapshot: snapshot, cost: cost, isReferenced: true))
+      slots.append(Slot(key: key, snapshot: snapshot, cost: cost, isReferenced: false))
       bytes += cost
     }
     while bytes > budget && !slots.isEmpty { evictOne() }

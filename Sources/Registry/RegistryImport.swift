@@ -20,15 +20,17 @@ extension Registry {
   ///
   /// Nonces of invitations are in no entry: those that were used before can be used again until the invitations expire.
   ///
-  /// - Parameter lines: JSON texts of entries in the order of their indexes, from 0; read as they are needed.
+  /// - Parameters:
+  ///   - lines: JSON texts of entries in the order of their indexes, from 0; read as they are needed.
+  ///   - now: The time, which no entry may be ahead of; the system's unless given.
   /// - Returns: how many there were.
   /// - Throws: ``ImportError``, or `PostgresError` if the database is away.
   public static func importEntries(
-    _ lines: some Sequence<[UInt8]>, app: AppID, postgres: PostgresConfiguration, loop: any PostgresLoop
+    _ lines: some Sequence<[UInt8]>, app: AppID, postgres: PostgresConfiguration, loop: any PostgresLoop,
+    now: Milliseconds = SystemClock.now
   ) async throws -> Int64 {
     let session = PostgresSession(configuration: serviceConfiguration(postgres), loop: loop)
     defer { session.close() }
-    let now = SystemClock.timeOfDay()
     return try await session.transaction { transaction in
       var work = ImportWork(app: app, now: now)
       try await work.begin(transaction)
@@ -106,7 +108,9 @@ struct ImportWork {
 
   private mutating func read(_ line: [UInt8]) throws(ImportError) -> Entry {
     lineCount += 1
-    guard let value = try? JSONValue.parseStrict(line) else { throw fail("it is not one JSON value of the strict kind") }
+    guard let value = try? JSONValue.parseStrict(line) else {
+      throw fail("it is not one JSON value of the strict kind")
+    }
     switch Entry.verify(value, app: app) {
     case .failure(let refusal): throw fail("it is refused: \(refusal.code.rawValue)")
     case .success(let entry):

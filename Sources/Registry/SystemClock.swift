@@ -1,8 +1,11 @@
 import Glibc
-import KeyRecords
+public import KeyRecords
 
 /// The system's clocks, as the registry wants them.
-enum SystemClock {
+public enum SystemClock {
+  /// The time of day now.
+  public static var now: Milliseconds { timeOfDay() }
+
   static let timeOfDay: @Sendable () -> Milliseconds = {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)

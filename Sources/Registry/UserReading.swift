@@ -86,7 +86,8 @@ struct UserReading: Sendable {
   // MARK: Reading the database
 
   /// Reads users; those that somebody else reads already are waited for.
-  private nonisolated(nonsending) func read(_ ids: [UserID]) async throws(RegistryUnavailable) -> [UserID: UserSnapshot] {
+  private nonisolated(nonsending) func read(_ ids: [UserID]) async throws(RegistryUnavailable) -> [UserID: UserSnapshot]
+  {
     let fill = Fill()
     var own: [UserID] = []
     var others: [(UserID, Fill)] = []
@@ -109,7 +110,9 @@ struct UserReading: Sendable {
       var users: [UserID: UserSnapshot] = [:]
       for id in ids {
         let read = found[id].flatMap { UserSnapshot(app: memory.id, id, entries: $0) }
-        if read == nil, let entry = found[id]?.first { throw core.unavailable(RegistryCore.tampered(entry.stored.index)) }
+        if read == nil, let entry = found[id]?.first {
+          throw core.unavailable(RegistryCore.tampered(entry.stored.index))
+        }
         users[id] = core.index.complete(
           memory.key(id), read, fresh: { UserSnapshot(app: memory.id, id, entries: $0) })
       }

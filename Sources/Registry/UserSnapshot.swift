@@ -43,16 +43,37 @@ public final class UserSnapshot: Sendable {
   private let settledAt: Milliseconds
   private let stateCache = Mutex<[UInt8]?>(nil)
 
-  /// What stored entries say of a user at the acceptance of the last; nil without entries, or if a record cannot be read,
-  /// which says that the database was tampered with. No clock is asked: what it says of now is settled when it is used.
+  /// What stored entries say of a user at the acceptance of the last; nil without entries, or if a record is not what was
+  /// stored, which says that the database was tampered with. No clock is asked: what it says of now is settled when it is
+  /// used.
   convenience init?(app: AppID, _ id: UserID, entries: [JudgedEntry]) {
     guard let last = entries.last else { return nil }
+    if entries.count == 1, last.stored.effective != nil {
+      guard last.stored.hash == RecordHash(of: last.stored.record) else { return nil }
+      self.init(app: app, id, claim: last)
+      return
+    }
     var history = KeyHistory(app: app, subject: id)
     for entry in entries {
       guard let opened = entry.stored.opened(app: app), opened.content.subject == id else { return nil }
       history.append(opened, under: entry.policy)
     }
     self.init(history, entries: entries.map(\.stored), under: entries.map(\.policy), at: last.stored.accepted)
+  }
+
+  /// A user with the first claim alone: most users. It is in effect, and time does nothing to it; so it need not be read,
+  /// which would cost more than all else.
+  private init(app: AppID, _ id: UserID, claim: JudgedEntry) {
+    self.app = app
+    self.id = id
+    entries = [claim.stored]
+    policies = [claim.policy]
+    settledAt = claim.stored.accepted
+    validUntil = .max
+    line = [Position(entry: 0, isVoid: false)]
+    key = .record(claim.stored)
+    keyTag = Self.tag(of: key)
+    stateTag = Self.tag(of: claim.stored, validUntil: .max)
   }
 
   /// - Parameters:
@@ -73,10 +94,18 @@ public final class UserSnapshot: Sendable {
       }
     }
     key = Self.key(of: state, head: places[state.head.hash].map { entries[$0] })
-    if case .record(let head) = key { keyTag = "\"\(head.hash.hex)\"" } else { keyTag = "" }
-    // The entries decide the state but for time, and each change by time moves the next one.
+    keyTag = Self.tag(of: key)
+    stateTag = Self.tag(of: last, validUntil: validUntil)
+  }
+
+  private static func tag(of key: KeyAnswer) -> String {
+    if case .record(let head) = key { "\"\(head.hash.hex)\"" } else { "" }
+  }
+
+  /// The entries decide the state but for time, and each change by time moves the next one.
+  private static func tag(of last: StoredEntry, validUntil: Milliseconds) -> String {
     let change = validUntil == .max ? 0 : validUntil
-    stateTag = "\"\(last.index)-\(last.hash.hex.prefix(Self.tagCharacters))-\(change)\""
+    return "\"\(last.index)-\(last.hash.hex.prefix(tagCharacters))-\(change)\""
   }
 
   private static let tagCharacters = 16

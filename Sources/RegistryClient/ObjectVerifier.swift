@@ -2,8 +2,8 @@ import Cryptography
 import KeyRecords
 import PeerstackFormat
 
-/// Judges signed objects, whole sync batches at once: unknown signers are looked up in one go, signatures are verified on
-/// all cores, and the verdicts come in the order of the objects.
+/// Judges signed objects, whole sync batches at once: unknown signers are looked up in one go, signatures are verified
+/// on all cores, and the verdicts come in the order of the objects.
 public struct ObjectVerifier: Sendable {
   /// Objects worth a task of their own.
   private static let piece = 64

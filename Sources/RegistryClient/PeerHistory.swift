@@ -1,7 +1,8 @@
 public import KeyRecords
 import PeerstackFormat
 
-/// A history that somebody passed on: a peer, a contact card. It proves who signed, not when, nor that nothing is missing.
+/// A history that somebody passed on: a peer, a contact card. It proves who signed, not when, nor that nothing is
+/// missing.
 public struct PeerHistory: Sendable {
   /// Bytes of a text.
   public static let maxBytes = 8 << 20
@@ -53,7 +54,8 @@ public struct PeerHistory: Sendable {
     return given
   }
 
-  /// Judges the entries up to the first that builds on a delayed record; in what is left no delayed record takes effect.
+  /// Judges the entries up to the first that builds on a delayed record; in what is left no delayed record takes
+  /// effect.
   func judge(app: AppID, under chain: AppHistory, clock: Milliseconds) throws(Contradiction) -> JudgedHistory? {
     let entries = try HistoryRules.read(entries, app: app)
     try HistoryRules.checkFuture(entries, asOf: nil, clock: clock)

@@ -47,8 +47,8 @@ public struct PeerstackRefusal: Error, Sendable {
   }
 }
 
-/// The checks of peerstack's database that concern users and keys (`verifySigner`, `validateData`, `ingestChange`), with the
-/// keys taken from histories and from nowhere else.
+/// The checks of peerstack's database that concern users and keys (`verifySigner`, `validateData`, `ingestChange`),
+/// with the keys taken from histories and from nowhere else.
 ///
 /// What the library does and this does not:
 /// - No object vouches for itself, and no stored object but a user's history makes a signer.
@@ -154,8 +154,8 @@ public struct PeerstackChecks: Sendable {
     }
   }
 
-  /// Whether an id is a user's, by what is stored and what is known: asking a registrar for the ids of all objects would
-  /// tell it what the app stores.
+  /// Whether an id is a user's, by what is stored and what is known: asking a registrar for the ids of all objects
+  /// would tell it what the app stores.
   func isUser(_ id: JSONString) async throws(CancellationError) -> Bool {
     if let stored = await objects.object(id) {
       if stored["type"] == "User" || stored["group"] == Self.usersGroup { return true }

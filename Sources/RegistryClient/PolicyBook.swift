@@ -31,11 +31,19 @@ struct PolicyBook {
   /// The chain has not changed, and is complete up to an index.
   mutating func confirm(through index: Int64) { through = max(through, index) }
 
-  /// Takes a chain as the registrar gives it: it must go on from the one that is known.
+  /// Takes a chain as the registrar gives it: it must go on from the one that was known when it was asked for.
+  ///
+  /// - Parameter asked: How many policies were known then.
   mutating func take(
-    _ values: [JSONValue], entityTag: String?, through index: Int64, clock: Milliseconds
+    _ values: [JSONValue], asked: Int, entityTag: String?, through index: Int64, clock: Milliseconds
   ) throws(Conflict) {
     let next = try judged(values, source: registrar.name)
+    if let chain, chain.entries.count > asked, next.entries.count >= asked,
+      HistoryRules.extends(chain.entries, next.entries)
+    {
+      // An answer that was overtaken by another is no rollback.
+      return confirm(through: index)
+    }
     func conflict(_ kind: Conflict.Kind, _ reason: String) -> Conflict {
       let known = chain.map { [Evidence(source: "store", entries: $0.entries.map(\.text))] } ?? []
       return Conflict(

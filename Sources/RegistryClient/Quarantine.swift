@@ -14,8 +14,8 @@ public struct ReleasedObject: Sendable {
 
 /// Verifies batches, keeps what cannot be judged yet apart, judges it again when a key arrives, and hands it back.
 ///
-/// Objects that wait are neither used nor passed on. One is gone from the store only when the reader of ``released`` asks
-/// for the one after it: whatever happens in between, it comes again.
+/// Objects that wait are neither used nor passed on. One is gone from the store only when the reader of ``released``
+/// asks for the one after it: whatever happens in between, it comes again.
 public actor Quarantine {
   private let verifier: ObjectVerifier
   private let signers: any SignerResolving

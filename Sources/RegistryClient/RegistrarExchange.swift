@@ -10,6 +10,8 @@ enum SourceFailure: Error {
   /// What it answered is not what was asked for.
   case badAnswer(String)
   case conflict(Conflict)
+  /// The policies that were pinned cannot be read.
+  case storeFailed
   case cancelled
 }
 
@@ -24,6 +26,7 @@ extension SourceFailure: CustomStringConvertible {
     case .refused(let status, let code): "the registrar refuses with \(status) \(code)"
     case .badAnswer(let reason): "the registrar's answer makes no sense: \(reason)"
     case .conflict(let conflict): conflict.reason
+    case .storeFailed: "the stored policies cannot be read"
     }
   }
 }
@@ -72,7 +75,7 @@ struct RegistrarExchange: Sendable {
   }
 
   /// Between half and all of a pause that doubles, so that clients that failed together do not come back together.
-  private func backoff(_ attempt: Int) -> Duration {
+  func backoff(_ attempt: Int) -> Duration {
     let pause = settings.firstPause * (1 << min(attempt - 1, 16))
     return min(pause, settings.longestPause) * (0.5 + 0.5 * random())
   }

@@ -192,6 +192,8 @@ actor RegistrarSource {
 
   private func ask(for users: Set<UserID>) async -> [UserID: SourceAnswer] {
     do throws(SourceFailure) {
+      // Without the chain that was pinned, any other would be taken for it.
+      guard isRestored else { throw .storeFailed }
       let gathered = try await gather(users)
       if policies.chain == nil || !gathered.entries.values.allSatisfy(\.isEmpty) {
         try await fetchPolicies(through: gathered.asOf.index)
@@ -211,6 +213,8 @@ actor RegistrarSource {
 
   /// What was gathered of users in one or more requests.
   private struct Gathered {
+    /// What was known when they were asked for.
+    var known: [UserID: KnownHistory] = [:]
     var asOf = AsOf(index: 0, time: 0)
     var entries: [UserID: [JSONValue]] = [:]
     var unknown: Set<UserID> = []
@@ -223,7 +227,10 @@ actor RegistrarSource {
     var gathered = Gathered()
     var remaining = users
     var have: [UserID: RecordHash] = [:]
-    for user in users { have[user] = cache.known(user)?.judged.history.entries.last?.content.hash }
+    for user in users {
+      gathered.known[user] = cache.known(user)
+      have[user] = gathered.known[user]?.judged.history.entries.last?.content.hash
+    }
     var bytes = 0
     while !remaining.isEmpty {
       let request = ResolveRequest(ids: remaining.sorted(), have: have.filter { remaining.contains($0.key) })
@@ -258,12 +265,14 @@ actor RegistrarSource {
   private func fetchPolicies(through index: Int64) async throws(SourceFailure) {
     guard policies.chain == nil || policies.through < index else { return }
     let headers = policies.chain == nil ? [] : policies.entityTag.map { [(name: "If-None-Match", value: $0)] } ?? []
+    let asked = policies.chain?.entries.count ?? 0
     let answer = try await exchange.answer(
       .get, APIPath.policies.path(of: app), headers: headers, maxBytes: PolicyBook.maxAnswerBytes)
     if answer.status == 304 { return policies.confirm(through: index) }
     guard let values = EntryList.read(answer.body) else { throw .badAnswer("the policies are no list of entries") }
     do throws(Conflict) {
-      try policies.take(values, entityTag: answer.header("ETag"), through: index, clock: clock.now())
+      try policies.take(
+        values, asked: asked, entityTag: answer.header("ETag"), through: index, clock: clock.now())
     } catch {
       throw .conflict(error)
     }
@@ -280,7 +289,7 @@ actor RegistrarSource {
     let now = clock.now()
     func job(_ user: UserID, _ offered: [JSONValue]?) -> HistoryJob {
       HistoryJob(
-        user: user, app: app, registrar: registrar.name, known: cache.known(user), pin: pins[user], offered: offered,
+        user: user, app: app, registrar: registrar.name, known: gathered.known[user], pin: pins[user], offered: offered,
         asOf: gathered.asOf, clock: now)
     }
     let jobs = gathered.entries.map { job($0.key, $0.value) } + gathered.unknown.map { job($0, nil) }
@@ -298,7 +307,7 @@ actor RegistrarSource {
 
   /// The pins of users whose history is not in memory, as far as they came from this registrar.
   private func ownPins(_ gathered: Gathered) async -> [UserID: Pin] {
-    let users = Set(gathered.entries.keys).union(gathered.unknown).filter { cache.known($0) == nil }
+    let users = Set(gathered.entries.keys).union(gathered.unknown).filter { gathered.known[$0] == nil }
     guard !users.isEmpty else { return [:] }
     do throws(StoreFailure) {
       return try await store.pins(of: users).filter { $0.value.registrar == registrar.name }
@@ -315,6 +324,8 @@ actor RegistrarSource {
       switch answer {
       case .history(let known):
         negatives[user] = nil
+        // A request that was given up, and answered all the same, must not overwrite the one that came after it.
+        if let newer = cache.known(user), newer.judged.asOf.index > known.judged.asOf.index { continue }
         cache.set(known, of: user)
         histories[user] = StoredHistory(entries: known.judged.evidence, asOf: known.judged.asOf, checked: known.checked)
       case .unknown, .conflict:

@@ -89,8 +89,8 @@ public struct StoreFailure: Error, Sendable, CustomStringConvertible {
 /// What a client of one app keeps: histories, pins, policy chains, cursors and the quarantine.
 ///
 /// Duties, all of which `StoreDuties` checks:
-/// - What a call that returned has written is there for every later call, whoever makes it, and (for stores on disk) after
-///   a crash. A call that throws has written nothing.
+/// - What a call that returned has written is there for every later call, whoever makes it, and (for stores on disk)
+///   after a crash. A call that throws has written nothing.
 /// - Calls may come at the same time from several tasks, or processes; each is atomic.
 /// - Texts come back byte for byte.
 /// - Histories may be dropped to save space; pins, policy chains and cursors never.
@@ -120,9 +120,9 @@ public protocol RegistryStore: Sendable {
   /// Sets a cursor.
   func saveCursor(_ index: Int64, of registrar: String) async throws(StoreFailure)
 
-  /// Adds objects; of one that is there already only the signer is replaced. Then drops what is too old at `now`, and the
-  /// oldest until the limits hold. One that is too large for the limits drives nobody out. The number that was dropped,
-  /// those among `objects` included.
+  /// Adds objects; of one that is there already only the signer is replaced. Then drops what is too old at `now`, and
+  /// the oldest until the limits hold. One that is too large for the limits drives nobody out. The number that was
+  /// dropped, those among `objects` included.
   func quarantine(
     _ objects: [QuarantinedObject], limits: QuarantineLimits, now: Milliseconds
   ) async throws(StoreFailure) -> Int

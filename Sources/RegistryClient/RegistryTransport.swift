@@ -89,8 +89,8 @@ public enum TransportFailure: Error, Sendable, Hashable {
 /// Carries requests to one registrar and answers back.
 ///
 /// Duties: an answer is whole or a failure; no more than `maxAnswerBytes` of a body are ever held; the timeout is kept
-/// even against a peer that sends a byte a second; redirects are not followed; when the task that asks is cancelled, the
-/// exchange ends at once and is ``TransportFailure/cancelled``.
+/// even against a peer that sends a byte a second; redirects are not followed; when the task that asks is cancelled,
+/// the exchange ends at once and is ``TransportFailure/cancelled``.
 public protocol RegistryTransport: Sendable {
   /// Asks once, without trying again.
   func answer(to request: RegistryRequest) async throws(TransportFailure) -> RegistryAnswer
@@ -103,13 +103,20 @@ public protocol RegistryTransport: Sendable {
   func events(target: String, maxFrameBytes: Int) async throws(TransportFailure) -> any RegistryFeed
 }
 
+/// What comes from an event feed.
+public enum RegistryFeedEvent: Sendable, Hashable {
+  /// A whole text frame.
+  case text([UInt8])
+  /// The registrar has closed; its code, if it gave one. Nothing more comes.
+  case closed(UInt16?)
+}
+
 /// An open event feed; one task at a time reads.
 public protocol RegistryFeed: Sendable {
-  /// The next text frame, whole; nil when the registrar has closed. A cancelled task gets
-  /// ``TransportFailure/cancelled`` at once.
-  func next() async throws(TransportFailure) -> [UInt8]?
+  /// The next event. A cancelled task gets ``TransportFailure/cancelled`` at once.
+  func next() async throws(TransportFailure) -> RegistryFeedEvent
   /// Sends a text frame.
   func send(_ text: [UInt8]) async throws(TransportFailure)
-  /// Closes; who reads gets nil.
+  /// Closes; who reads gets ``RegistryFeedEvent/closed(_:)``.
   func close() async
 }

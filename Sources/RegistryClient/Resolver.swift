@@ -3,8 +3,8 @@ import PeerstackFormat
 
 /// Finds the keys of users at registrars, judges what they say, and remembers it (docs/spec/protocol.md §9).
 ///
-/// A registrar's answer is input, never truth: every history is judged from its first record, held against what was known
-/// before, and decided upon in the order in which the app trusts its registrars.
+/// A registrar's answer is input, never truth: every history is judged from its first record, held against what was
+/// known before, and decided upon in the order in which the app trusts its registrars.
 public actor Resolver: SignerResolving {
   /// How often a pin is read again when somebody else changes it at the same time.
   private static let pinAttempts = 5
@@ -63,8 +63,8 @@ public actor Resolver: SignerResolving {
 
   /// Looks users up, all in one go; every user asked for is in the answer.
   ///
-  /// Calls that come within a few milliseconds share requests, and no user is asked for twice at a time. Throws only when
-  /// the task is cancelled; a request that nobody waits for any more is then given up.
+  /// Calls that come within a few milliseconds share requests, and no user is asked for twice at a time. Throws only
+  /// when the task is cancelled; a request that nobody waits for any more is then given up.
   public func resolve(
     _ users: Set<UserID>, _ lookUp: LookUp = .whenNotFresh
   ) async throws(CancellationError) -> [UserID: Resolution] {
@@ -358,8 +358,8 @@ public actor Resolver: SignerResolving {
     return false
   }
 
-  /// Forgets a user and the pin, so that the next look-up is a first use again: the way out of a conflict that a person has
-  /// looked into, and only that.
+  /// Forgets a user and the pin, so that the next look-up is a first use again: the way out of a conflict that a person
+  /// has looked into, and only that.
   public func forget(_ user: UserID) async throws(StoreFailure) {
     for source in sources { try await source.forget(user) }
     peers.remove(user)

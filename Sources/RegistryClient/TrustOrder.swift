@@ -39,7 +39,8 @@ public enum TrustOrder {
   ///
   /// - Two different bound first claims are a conflict: both prove themselves, and one must be a thief's.
   /// - A bound claim beats what is not bound, whoever offers it.
-  /// - Else the first that knows the user decides. One that cannot be asked might be that first: then nothing is decided.
+  /// - Else the first that knows the user decides. One that cannot be asked might be that first: then nothing is
+  ///   decided.
   /// - What is in conflict on the way there is a conflict, since trusting the next one instead would hide it.
   public static func decide(_ opinions: [RegistrarOpinion]) -> Decision {
     var bound: [(place: Int, claim: RecordHash)] = []

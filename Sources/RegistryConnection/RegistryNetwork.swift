@@ -19,6 +19,9 @@ public final class RegistryNetwork: Sendable {
     public init() {}
   }
 
+  /// Most connections to one registrar that a record names.
+  static let connectionsPerHint = 2
+
   private let loop: EventLoop
   private let client: WebClient
   private let hintClient: WebClient
@@ -31,6 +34,7 @@ public final class RegistryNetwork: Sendable {
     configuration.connectTimeout = options.connectTimeout
     configuration.connectionsPerOrigin = options.connectionsPerRegistrar
     client = WebClient(on: loop, configuration: configuration)
+    configuration.connectionsPerOrigin = min(options.connectionsPerRegistrar, RegistryNetwork.connectionsPerHint)
     configuration.addresses = options.arePrivateHintsAllowed ? .any : .globalOnly
     hintClient = WebClient(on: loop, configuration: configuration)
   }

@@ -2,7 +2,8 @@ public import KeyRecords
 public import RegistryClient
 import Synchronization
 
-/// A clock that stands still until it is moved. Short sleeps pass at once, long ones last until their task is cancelled.
+/// A clock that stands still until it is moved. Short sleeps pass at once, long ones last until their task is
+/// cancelled.
 public final class ManualClock: ClientClock {
   private struct State {
     var now: Milliseconds

@@ -4,8 +4,8 @@ public import RegistryClient
 
 /// Checks that a store does what ``RegistryStore`` demands, whichever it is.
 ///
-/// Every store's tests run all of them, each on a store with nothing in it; those on disk also give `reopen`, which closes
-/// the store as a crash would and opens it again.
+/// Every store's tests run all of them, each on a store with nothing in it; those on disk also give `reopen`, which
+/// closes the store as a crash would and opens it again.
 public enum StoreDuties {
   /// A duty that was not done: a sentence for people.
   public struct Failure: Error, CustomStringConvertible {

@@ -20,6 +20,7 @@ public actor TestRegistrar: RegistryTransport {
   private var nextIndex: Int64 = 0
   private var lie: Lie?
   private var failures: [TransportFailure] = []
+  private var feeds: [AsyncStream<RegistryFeedEvent>.Continuation] = []
   private var isHeld = false
   private var held: [CheckedContinuation<Void, Never>] = []
   /// Bytes of entries in an answer to `resolve` after which the rest goes to `more`.
@@ -38,12 +39,12 @@ public actor TestRegistrar: RegistryTransport {
     policies = AppHistory(app: app)
     guard let admins = Admins(keys: [admin.verifyingKey], threshold: 1) else { return nil }
     let rules = rules?(admins) ?? .standard(admins: admins, created: clock.now())
-    let draft = rules.draft(app: app, after: nil, now: clock.now())
+    let now = clock.now()
+    let draft = rules.draft(app: app, after: nil, now: now)
     guard let text = draft.signed(approvedBy: [admin]),
       case .success(let submission) = Submission.verify(text, app: app)
     else { return nil }
-    policies.append(
-      Entry(index: 0, accepted: clock.now(), effective: clock.now(), rank: nil, content: submission))
+    policies.append(Entry(index: 0, accepted: now, effective: now, rank: nil, content: submission))
     nextIndex = 1
   }
 
@@ -59,21 +60,23 @@ public actor TestRegistrar: RegistryTransport {
   @discardableResult
   public func submit(_ text: [UInt8]) throws -> Entry {
     let submission = try Submission.verify(text, app: app).mapError { Refused(code: $0.code) }.get()
-    if case .policy(let policy) = submission { return try append(policies.judge(policy, at: clock.now()), submission) }
+    // Looked at once: what an entry says of its times is held against each other.
+    let now = clock.now()
+    if case .policy(let policy) = submission { return try append(policies.judge(policy, at: now), submission, at: now) }
     guard let user = submission.subject, let rules = policies.current?.rules else { throw Refused(code: .unknownApp) }
     let history = histories[user] ?? KeyHistory(app: app, subject: user)
     let view = Circumstances.RegistrarView(isKeyUsedElsewhere: false)
-    let circumstances = Circumstances(now: clock.now(), policy: rules, registrarView: view)
-    return try append(judge(submission, in: history, at: circumstances), submission)
+    let circumstances = Circumstances(now: now, policy: rules, registrarView: view)
+    return try append(judge(submission, in: history, at: circumstances), submission, at: now)
   }
 
-  private func append(_ verdict: Verdict, _ submission: Submission) throws -> Entry {
+  private func append(_ verdict: Verdict, _ submission: Submission, at now: Milliseconds) throws -> Entry {
     switch verdict {
     case .same(let entry): return entry
     case .refused(let refusal): throw Refused(code: refusal.code)
     case .accepted(let acceptance):
       let entry = Entry(
-        index: nextIndex, accepted: clock.now(), effective: acceptance.effective, rank: acceptance.rank,
+        index: nextIndex, accepted: now, effective: acceptance.effective, rank: acceptance.rank,
         content: submission)
       nextIndex += 1
       if let user = submission.subject, let rules = policies.current?.rules {
@@ -81,6 +84,7 @@ public actor TestRegistrar: RegistryTransport {
       } else {
         policies.append(entry)
       }
+      for feed in feeds { feed.yield(.text(entry.text)) }
       return entry
     }
   }
@@ -161,9 +165,36 @@ public actor TestRegistrar: RegistryTransport {
     for continuation in waiting { continuation.resume() }
   }
 
-  /// There is no feed here.
+  /// Opens a feed from the `after` of the target on.
   public func events(target: String, maxFrameBytes: Int) async throws(TransportFailure) -> any RegistryFeed {
-    throw .unreachable("this registrar has no feed")
+    feedTargets.append(target)
+    if !failures.isEmpty { throw failures.removeFirst() }
+    guard let text = target.split(separator: "=").last, let after = Int64(text) else { throw .malformed("no after") }
+    let (frames, sink) = AsyncStream.makeStream(of: RegistryFeedEvent.self)
+    if after >= nextIndex {
+      sink.yield(.closed(EventClose.futureCursor.rawValue))
+      sink.finish()
+    } else {
+      for entry in allEntries where entry.index > after { sink.yield(.text(entry.text)) }
+      feeds.append(sink)
+    }
+    return TestFeed(frames, sink)
+  }
+
+  /// The targets of the feeds that were opened.
+  public private(set) var feedTargets: [String] = []
+
+  /// Closes every feed.
+  public func closeFeeds() {
+    for feed in feeds {
+      feed.yield(.closed(EventClose.goingAway.rawValue))
+      feed.finish()
+    }
+    feeds = []
+  }
+
+  private var allEntries: [Entry] {
+    (policies.entries + histories.values.flatMap(\.entries)).sorted { $0.index < $1.index }
   }
 
   private func honestAnswer(_ request: RegistryRequest) -> RegistryAnswer {
@@ -177,6 +208,8 @@ public actor TestRegistrar: RegistryTransport {
       return RegistryAnswer(
         status: 200, headers: [("ETag", tag)],
         body: Array("{\"entries\":[".utf8) + Self.list(policies.entries) + Array("]}".utf8))
+    case (.get, APIPath.app.path(of: app)):
+      return RegistryAnswer(status: 200, body: Array("{\"index\":\(nextIndex - 1)}".utf8))
     default: return Self.problem(.notFound)
     }
   }
@@ -225,4 +258,26 @@ public actor TestRegistrar: RegistryTransport {
       status: 200,
       body: Array(head.utf8) + users.joined(separator: [UInt8(ascii: ",")]) + Array(tail.utf8))
   }
+}
+
+/// A feed of a ``TestRegistrar``.
+private struct TestFeed: RegistryFeed {
+  private let frames: AsyncStream<RegistryFeedEvent>
+  private let sink: AsyncStream<RegistryFeedEvent>.Continuation
+
+  init(_ frames: AsyncStream<RegistryFeedEvent>, _ sink: AsyncStream<RegistryFeedEvent>.Continuation) {
+    self.frames = frames
+    self.sink = sink
+  }
+
+  func next() async throws(TransportFailure) -> RegistryFeedEvent {
+    var iterator = frames.makeAsyncIterator()
+    let event = await iterator.next()
+    guard !Task.isCancelled else { throw .cancelled }
+    return event ?? .closed(nil)
+  }
+
+  func send(_ text: [UInt8]) async throws(TransportFailure) {}
+
+  func close() async { sink.finish() }
 }

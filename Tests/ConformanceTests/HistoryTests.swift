@@ -4,18 +4,24 @@ import KeyRecords
 import PeerstackFormat
 import Testing
 
-/// Tests/Vectors/key-histories through the rules, compared with what an independent model made of them.
+/// The histories of Tests/Vectors through the rules, compared with what independent models made of them.
 struct HistoryTests {
-  static let cases: [JSONObject] = {
+  static let shared = cases(of: "key-histories")
+  static let own = cases(of: "own-histories")
+  static let cases = shared + own
+
+  private static func cases(of name: String) -> [JSONObject] {
     let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    guard let data = try? Data(contentsOf: folder.appending(path: "Vectors/key-histories/histories.json")),
+    guard let data = try? Data(contentsOf: folder.appending(path: "Vectors/\(name)/histories.json")),
       let file = try? JSONValue.parseLenient([UInt8](data))
     else { return [] }
     return (file.object?["cases"]?.array ?? []).compactMap(\.object)
-  }()
+  }
 
   @Test func allCasesAreThere() {
-    #expect(Self.cases.count >= 72)
+    #expect(Self.shared.count >= 72)
+    #expect(Self.own.count >= 43)
+    #expect(Set(Self.cases.compactMap { $0["name"]?.string }).count == Self.cases.count)
   }
 
   @Test(arguments: cases.map { $0["name"]?.string ?? "?" })

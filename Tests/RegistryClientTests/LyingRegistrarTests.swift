@@ -128,6 +128,14 @@ struct LyingRegistrarTests {
     #expect(object == "unresolved")
   }
 
+  @Test func hugeAnswersAreNotAskedForAgain() async throws {
+    let world = try World()
+    let user = try world.newUser()
+    await world.registrar.lie { _, _ in RegistryAnswer(status: 200, body: [UInt8](repeating: 0x20, count: 16 << 20)) }
+    #expect(try await world.resolver.resolve(user.id).name == "unavailable")
+    #expect(await world.registrar.requests.count == 1)
+  }
+
   @Test func swappedUsers() async throws {
     let world = try World()
     let (one, two) = (try await world.claimedUser(), try await world.claimedUser())
@@ -208,6 +216,7 @@ struct LyingRegistrarTests {
     var user = try await veteran(world)
     let client = try await client(world, memory, knowing: user)
     let pin = try await client.pin(of: user.id)
+    let honest = await world.registrar.history(of: user.id)
     try await betray(world, &user)
     world.letItGetStale()
     let resolution = try await client.resolve(user.id)
@@ -217,6 +226,9 @@ struct LyingRegistrarTests {
     let verifier = ObjectVerifier(signers: client, clock: world.clock)
     let object = try await verifier.verify(UnverifiedObject(user.note("a", modified: world.clock.now())))
     #expect(object.verdict == .conflict)
+    await world.registrar.replace(user.id, with: honest)
+    world.letItGetStale()
+    #expect(try await client.resolve(user.id).name == "user", "nothing of the lie was kept")
   }
 
   @Test(arguments: Memory.allCases) func rollback(memory: Memory) async throws {
@@ -238,6 +250,22 @@ struct LyingRegistrarTests {
       // A thief of paper signs another record at the same place.
       world.clock.advance(by: World.minute)
       try await world.registrar.submit(user.recover(after: head, at: world.clock.now()))
+    }
+  }
+
+  /// No pin covers a record that is only pending: what was seen of it must stay all the same.
+  @Test func aPendingRecordThatVanishes() async throws {
+    let world = try World()
+    var user = try await world.claimedUser(hasRegistrarTier: true)
+    let head = try await world.head(of: user)
+    let before = await world.registrar.history(of: user.id)
+    try await world.registrar.submit(
+      user.recover(after: head, at: world.clock.now(), by: world.registrar.admin, incarnation: 1))
+    #expect(try await world.resolver.resolve(user.id).user?.state.pending != nil)
+    await world.registrar.replace(user.id, with: before)
+    for client in [world.resolver, world.restarted()] {
+      world.letItGetStale()
+      #expect(try await client.resolve(user.id).name == "conflict rollback")
     }
   }
 
@@ -307,5 +335,24 @@ struct LyingRegistrarTests {
     // Nor does a store that was filled without the hash help.
     _ = try await world.resolver.resolve(user.id)
     #expect(try await world.restarted(firstPolicy: RecordHash(of: [])).resolve(user.id).name == "conflict policy")
+  }
+
+  /// Whatever byte is damaged: what is believed is the truth, or nothing is.
+  @Test func damagedAnswers() async throws {
+    let world = try World()
+    let user = try await veteran(world)
+    let honest = try #require(try await world.resolver.resolve(user.id).user).state.json
+    for seed in 0..<400 {
+      let damage: TestRegistrar.Lie = { request, answer in
+        guard !answer.body.isEmpty, (request.method == .post) == (seed % 4 != 0) else { return nil }
+        var bent = answer
+        let place = (seed &* 2_654_435_761) % answer.body.count
+        bent.body[place] = seed % 3 == 0 ? bent.body[place] ^ 1 : UInt8(truncatingIfNeeded: 0x20 + seed % 95)
+        return bent
+      }
+      await world.registrar.lie(damage)
+      let resolution = try await world.restarted(store: MemoryStore()).resolve(user.id)
+      if let state = resolution.user?.state.json { #expect(state == honest, "seed \(seed)") }
+    }
   }
 }

@@ -5,8 +5,8 @@ import RegistryClient
 import RegistryTestKit
 import Testing
 
-/// What semantics.json shows of peerstack's own database, with the holes closed: each test plays an attack that succeeds
-/// there.
+/// What semantics.json shows of peerstack's own database, with the holes closed: each test plays an attack that
+/// succeeds there.
 struct PeerstackChecksTests {
   /// An app's database.
   private actor Database: PeerstackObjects {
@@ -65,7 +65,8 @@ struct PeerstackChecksTests {
     await database.put(own)
     #expect(try await ingest(user.sign(change(of: id, in: "users", [["name", "New"]]))) == "ok")
     #expect(
-      try await ingest(user.sign(change(of: id, in: "users", [["publicBoxKey", own["publicBoxKey"] ?? .null]]))) == "ok")
+      try await ingest(user.sign(change(of: id, in: "users", [["publicBoxKey", own["publicBoxKey"] ?? .null]]))) == "ok"
+    )
     #expect(try await ingest(user.sign(change(of: id, in: "users", [], deleted: true))) == "ok")
     let inside = note(group: id)
     let subject = inside["id"]?.string ?? ""
@@ -122,7 +123,8 @@ struct PeerstackChecksTests {
     // Neither signer nor id.
     let nameless: JSONObject = ["publicKey": key, "x": 1]
     let hash = SHA256.hash(CanonicalJSON.bytes(of: .object(nameless)))
-    let signed = nameless.setting("signature", to: .text(PeerstackSignature.signatureText(for: hash, with: impostor.key)))
+    let signed = nameless.setting(
+      "signature", to: .text(PeerstackSignature.signatureText(for: hash, with: impostor.key)))
     #expect(code(try await checks.verifySigner(signed)) == "invalid")
   }
 
@@ -130,7 +132,8 @@ struct PeerstackChecksTests {
   @Test func aStoredObjectIsNoSigner() async throws {
     let user = try await world.claimedUser()
     let thief = SigningKey.generate()
-    let planted = note(user.id.text, group: "g").setting("publicKey", to: .text(Base64.encode(thief.verifyingKey.bytes32)))
+    let planted = note(user.id.text, group: "g").setting(
+      "publicKey", to: .text(Base64.encode(thief.verifyingKey.bytes32)))
     await database.put(planted)
     #expect(code(try await checks.verifySigner(user.sign(note(group: "g"), with: thief))) == "invalid")
     #expect(code(try await checks.verifySigner(user.sign(note(group: "g")))) == "ok")
@@ -165,8 +168,9 @@ struct PeerstackChecksTests {
     let impostor = SigningKey.generate()
     let forged = user.sign(user.userObject(modified: now, naming: impostor), with: impostor)
     #expect(try await save(forged) == "user")
-    #expect(try await ingest(user.sign(change(of: user.id.text, in: "users", [["", .object(forged)]]), with: impostor))
-      == "unresolved")
+    #expect(
+      try await ingest(user.sign(change(of: user.id.text, in: "users", [["", .object(forged)]]), with: impostor))
+        == "unresolved")
     try await world.registrar.submit(user.claim(at: now))
     world.clock.advance(by: 5_000)
     #expect(try await save(forged) == "user")
@@ -179,7 +183,8 @@ struct PeerstackChecksTests {
     let key = JSONValue.text(Base64.encode(attacker.key.verifyingKey.bytes32))
     let group: JSONObject = [
       "id": .text(victim.id.text), "type": "Group", "name": "G", "group": .text(victim.id.text),
-      "owner": .text(attacker.id.text), "members": [], "blockedUserIds": [], "modified": .integer(now), "publicKey": key,
+      "owner": .text(attacker.id.text), "members": [], "blockedUserIds": [], "modified": .integer(now),
+      "publicKey": key,
     ]
     let note = note(victim.id.text, group: attacker.id.text).setting("publicKey", to: key)
     func expectRefusal(_ comment: Comment) async throws {
@@ -201,7 +206,8 @@ struct PeerstackChecksTests {
     let garbage = own.setting("signature", to: "garbage")
     let id = user.id.text
     let creation = change(of: id, in: "users", [["", .object(garbage)]])
-    #expect(try await ingest(creation.setting("signer", to: .text(id)).setting("signature", to: "garbage")) == "invalid")
+    #expect(
+      try await ingest(creation.setting("signer", to: .text(id)).setting("signature", to: "garbage")) == "invalid")
     #expect(try await ingest(user.sign(creation)) == "invalid")
     #expect(try await ingest(courier.sign(creation)) == "invalid")
     #expect(try await ingest(courier.sign(change(of: id, in: "users", [["", .object(own)]]))) == "user")
@@ -219,11 +225,13 @@ struct PeerstackChecksTests {
       change(of: id, in: "users", [["signer", .text(id)]], deleted: true),
     ]
     for change in changes {
-      #expect(try await ingest(change.setting("signer", to: .text(id)).setting("signature", to: "garbage")) == "invalid")
+      #expect(
+        try await ingest(change.setting("signer", to: .text(id)).setting("signature", to: "garbage")) == "invalid")
       #expect(try await ingest(victim.sign(change, with: attacker.key)) == "invalid")
       #expect(try await ingest(attacker.sign(change)) == "user")
     }
-    #expect(try await ingest(victim.sign(change(of: id, in: "users", [["signer", .text(attacker.id.text)]]))) == "user")
+    #expect(
+      try await ingest(victim.sign(change(of: id, in: "users", [["signer", .text(attacker.id.text)]]))) == "user")
     #expect(try await ingest(victim.sign(change(of: id, in: "users", [["type", "Note"]]))) == "user")
   }
 
@@ -259,7 +267,8 @@ struct PeerstackChecksTests {
     for path in ["id", "group", "modified", "id.x", "[\"id\"]", "['group']", ".id"] {
       #expect(try await ingest(user.sign(change(of: subject, in: group, [[.text(path), "x"]]))) == "change", "\(path)")
     }
-    #expect(try await ingest(user.sign(change(of: subject, in: "other", [["body", "x"]]))) == "change", "another group")
+    #expect(
+      try await ingest(user.sign(change(of: subject, in: "other", [["body", "x"]]))) == "change", "another group")
     #expect(try await ingest(user.sign(change(of: subject, in: group, [["type", "User"]]))) == "user")
     #expect(try await ingest(user.sign(change(of: subject, in: group, ["body"]))) == "change")
     let late = change(of: subject, in: group, [["body", "x"]]).setting("modified", to: .integer(now + 60_001))

@@ -167,9 +167,11 @@ struct PinTests {
     let world = try World()
     var user = try await world.claimedUser()
     let other = world.restarted()
+    let head = try await world.head(of: user)
+    world.clock.advance(by: World.minute)
     _ = try await world.resolver.resolve(user.id)
     _ = try await other.resolve(user.id)
-    try await world.rotate(&user)
+    try await world.registrar.submit(user.rotate(after: head, at: world.clock.now()))
     #expect(try await other.resolve(user.id, .always).user?.pin?.sequence == 1)
     let resolved = try #require(try await world.resolver.resolve(user.id).user)
     #expect(resolved.state.currentKey?.publicKey == user.key.verifyingKey)
@@ -251,5 +253,19 @@ struct PinTests {
     try await first.submit(rival.claim(at: world.clock.now()))
     world.letItGetStale()
     #expect(try await client.resolve(one.id).name == "conflict rollback")
+  }
+
+  /// A registrar that forgets a user must not make another one decide.
+  @Test func aRegistrarThatForgetsIsNotPassedOver() async throws {
+    let world = try openWorld()
+    let (first, second) = (try open(world), try open(world))
+    let (one, _) = try rivals(world)
+    for registrar in [first, second] { try await registrar.submit(one.claim(at: world.clock.now())) }
+    let store = MemoryStore()
+    #expect(try await client([first, second], world, store: store).resolve(one.id).user?.registrar == "r0")
+    await first.forget(one.id)
+    let nothing = StoredHistory(entries: [], asOf: AsOf(index: 0, time: 0), checked: 0)
+    await store.save([one.id: nothing], from: "r0")
+    #expect(try await client([first, second], world, store: store).resolve(one.id).name == "conflict rollback")
   }
 }

@@ -22,7 +22,7 @@ extension ContractCase {
       #expect(response["index"] == 1)
     },
     .post("a rival claim", 201, to: { "/apps/\($0.contest)/records" }) {
-      try TestUser(app: $0.contest, now: $0.server.now, id: $0.contested.id).claim
+      try TestUser(app: $0.contest, now: $0.server.now, id: $0.unchallenged.id).claim
     } _: { response, _ in
       #expect(response["effective"] == .null)
     },

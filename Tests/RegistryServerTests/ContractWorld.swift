@@ -26,6 +26,8 @@ struct ContractWorld {
   /// Two claims stand against each other.
   let contested: TestUser
   let rival: TestUser
+  /// Claimed by an id that is not bound, and nobody has objected yet.
+  let unchallenged: TestUser
   /// The thief's key, at sequence 1, is void.
   let robbed: TestUser
   /// A recovery by a delayed paper key waits.
@@ -65,6 +67,8 @@ struct ContractWorld {
     rival = try TestUser(app: contest, now: now, id: contested.id)
     try await server.accept(contested.claim, app: contest)
     try await server.accept(rival.claim, app: contest)
+    unchallenged = try TestUser(app: contest, now: now, id: try TestUser.randomID(now))
+    try await server.accept(unchallenged.claim, app: contest)
 
     var robbed = try TestUser(app: app, now: now)
     try await server.accept(robbed.claim, app: app)

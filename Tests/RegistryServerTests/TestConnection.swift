@@ -25,12 +25,12 @@ final class TestConnection: @unchecked Sendable {
 
   /// Runs `body` with a new connection on a thread that may block.
   static func with<Result: Sendable>(
-    port: UInt16, receiveBuffer: Int32? = nil, _ body: @escaping @Sendable (TestConnection) throws -> Result
+    port: UInt16, _ body: @escaping @Sendable (TestConnection) throws -> Result
   ) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
       threads.async {
         continuation.resume(
-          with: Swift.Result { try body(TestConnection(port: port, receiveBuffer: receiveBuffer)) })
+          with: Swift.Result { try body(TestConnection(port: port)) })
       }
     }
   }
@@ -44,11 +44,10 @@ final class TestConnection: @unchecked Sendable {
 
   private static let threads = DispatchQueue(label: "clients", attributes: .concurrent)
 
-  init(port: UInt16, receiveBuffer: Int32? = nil) throws {
+  init(port: UInt16) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var one: Int32 = 1
     setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
-    if var size = receiveBuffer { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, 4) }
     var patience = timeval(tv_sec: Self.patienceSeconds, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
@@ -99,6 +98,7 @@ final class TestConnection: @unchecked Sendable {
     let count = recv(descriptor, &portion, portion.count, 0)
     if count > 0 { buffer += portion[..<count] }
     if count < 0 && errno == EAGAIN { throw TestFailure("nothing came in \(Self.patienceSeconds) s") }
+    if count < 0 && errno != ECONNRESET { throw TestFailure("receive: \(String(cString: strerror(errno)))") }
     return count > 0
   }
 

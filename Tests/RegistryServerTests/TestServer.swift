@@ -3,6 +3,7 @@ import Glibc
 import KeyRecords
 import Logging
 import Postgres
+import PostgresTestSupport
 import Registry
 import Synchronization
 import Testing
@@ -39,6 +40,8 @@ final class TestServer: Sendable {
     registry.clock = { clock.now }
     registry.monotonicClock = { clock.elapsed }
     var configuration = RegistryServerConfiguration(registry: registry, logger: logger)
+    // The clients of these tests answer no pings.
+    configuration.web.webSocket.pingInterval = .seconds(3_600)
     change(&configuration)
     return TestServer(try await RegistryHTTPServer.start(configuration), postgres, clock)
   }

@@ -1,3 +1,4 @@
+import Glibc
 import PeerstackFormat
 
 /// A WebSocket client that builds every frame by hand.
@@ -23,9 +24,9 @@ final class TestWebSocket: @unchecked Sendable {
 
   /// Opens one.
   static func open(
-    port: UInt16, _ path: String, _ fields: [String] = [], receiveBuffer: Int32? = nil
+    port: UInt16, _ path: String, _ fields: [String] = []
   ) async throws -> TestWebSocket {
-    try await TestConnection.with(port: port, receiveBuffer: receiveBuffer) { connection in
+    try await TestConnection.with(port: port) { connection in
       try connection.send("GET", path, handshakeFields + fields)
       let head = try connection.head()
       guard head.hasPrefix("HTTP/1.1 101 ") else { throw TestFailure("no WebSocket: \(head)") }
@@ -56,21 +57,38 @@ final class TestWebSocket: @unchecked Sendable {
   }
 
   /// The next text message or closing frame; pings are passed over.
-  func receive() async throws -> Message {
+  func receive() async throws -> Message { try await connection.run { try Self.receive($0) } }
+
+  /// Everything up to the closing frame or the end of the connection, read as soon as the server's metrics say that it has closed somebody.
+  func rest(onceClosed port: UInt16) async throws -> [Message] {
     try await connection.run { connection in
-      while true {
-        let start = try connection.bytes(2)
-        var length = Int(start[1] & 0x7F)
-        if length == 126 { length = try connection.bytes(2).reduce(0) { $0 << 8 | Int($1) } }
-        if length == 127 { length = try connection.bytes(8).reduce(0) { $0 << 8 | Int($1) } }
-        let payload = try connection.bytes(length)
-        switch start[0] & 0x0F {
-        case 1: return .text(String(decoding: payload, as: UTF8.self))
-        case 8:
-          let code = payload.count < 2 ? 0 : Int(payload[0]) << 8 | Int(payload[1])
-          return .close(code: code, reason: String(decoding: payload.dropFirst(2), as: UTF8.self))
-        default: continue
-        }
+      let metrics = try TestConnection(port: port)
+      repeat {
+        usleep(10_000)
+        try metrics.send("GET", "/metrics")
+      } while !(try metrics.response().text.contains("registrar_event_closes_total{"))
+      var messages: [Message] = []
+      while try !connection.isAtEnd() {
+        messages.append(try Self.receive(connection))
+        if case .close = messages.last { break }
+      }
+      return messages
+    }
+  }
+
+  private static func receive(_ connection: TestConnection) throws -> Message {
+    while true {
+      let start = try connection.bytes(2)
+      var length = Int(start[1] & 0x7F)
+      if length == 126 { length = try connection.bytes(2).reduce(0) { $0 << 8 | Int($1) } }
+      if length == 127 { length = try connection.bytes(8).reduce(0) { $0 << 8 | Int($1) } }
+      let payload = try connection.bytes(length)
+      switch start[0] & 0x0F {
+      case 1: return .text(String(decoding: payload, as: UTF8.self))
+      case 8:
+        let code = payload.count < 2 ? 0 : Int(payload[0]) << 8 | Int(payload[1])
+        return .close(code: code, reason: String(decoding: payload.dropFirst(2), as: UTF8.self))
+      default: continue
       }
     }
   }

@@ -35,7 +35,8 @@ final class Fixture: Sendable {
 
   /// - Parameter schema: made, migrated, and left to the end of the cluster.
   init(
-    _ schema: String, database: TestDatabase? = nil, configure: (inout PostgresConfiguration) -> Void = { _ in }
+    _ schema: String, app: AppID? = nil, database: TestDatabase? = nil,
+    configure: (inout PostgresConfiguration) -> Void = { _ in }
   ) async throws {
     let database = try database ?? TestDatabase.shared.get()
     let session = PostgresSession(configuration: try database.configuration(), loop: loop)
@@ -44,7 +45,7 @@ final class Fixture: Sendable {
     var postgres = try database.configuration(schema: schema)
     configure(&postgres)
     self.postgres = postgres
-    app = try #require(AppID(schema.split(separator: "_").joined(separator: ".")))
+    self.app = try app ?? #require(AppID(schema.split(separator: "_").joined(separator: ".")))
     _ = try await Registry.migrationRunner(postgres).migrate()
   }
 
@@ -116,12 +117,34 @@ struct Unexpected: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
+/// How many fixtures there are at once: each has about ten connections for every registry.
+actor Places {
+  static let shared = Places()
+
+  private var free = 12
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  func enter() async {
+    if free > 0 {
+      free -= 1
+    } else {
+      await withCheckedContinuation { waiting.append($0) }
+    }
+  }
+
+  func leave() {
+    if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+  }
+}
+
 /// Runs a test with a fixture, and ends it whatever happens.
 func withFixture(
-  _ schema: String, database: TestDatabase? = nil, configure: (inout PostgresConfiguration) -> Void = { _ in },
-  _ body: (Fixture) async throws -> Void
+  _ schema: String, app: AppID? = nil, database: TestDatabase? = nil,
+  configure: (inout PostgresConfiguration) -> Void = { _ in }, _ body: (Fixture) async throws -> Void
 ) async throws {
-  let fixture = try await Fixture(schema, database: database, configure: configure)
+  await Places.shared.enter()
+  defer { Task { await Places.shared.leave() } }
+  let fixture = try await Fixture(schema, app: app, database: database, configure: configure)
   do {
     try await body(fixture)
   } catch {
@@ -149,4 +172,10 @@ extension SubmissionOutcome {
     }
   }
   var code: ProblemCode? { if case .refused(let refusal) = self { refusal.code } else { nil } }
+}
+
+/// Something that is written and read by several.
+final class Shared<Value: Sendable>: Sendable {
+  let value: Mutex<Value>
+  init(_ value: Value) { self.value = Mutex(value) }
 }

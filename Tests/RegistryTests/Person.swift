@@ -72,7 +72,8 @@ struct Person: Sendable {
     return try following(draft, approvedBy: [], signedBy: key)
   }
 
-  private func following(_ record: RecordDraft, approvedBy: [SigningKey], signedBy signer: SigningKey) throws -> Person {
+  private func following(_ record: RecordDraft, approvedBy: [SigningKey], signedBy signer: SigningKey) throws -> Person
+  {
     let draft = record.draft
     var next = self
     next.text = draft.signed(approvals: approvedBy.map { draft.approval(by: $0) }, by: signer)

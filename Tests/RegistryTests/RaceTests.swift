@@ -2,8 +2,10 @@ import Cryptography
 import KeyRecords
 import PeerstackFormat
 import Postgres
+import PostgresTestSupport
 import Registry
 import RegistryAPI
+import Synchronization
 import Testing
 
 /// Many at once, in one instance and in several on one database.
@@ -145,6 +147,36 @@ import Testing
       let outcomes = try await submitAll(Array(repeating: body, count: 50), to: [app])
       #expect(outcomes.count(where: \.isCreated) == 1)
       #expect(Set(outcomes.compactMap(\.entryText)).count == 1 && outcomes.allSatisfy { $0.entryText != nil })
+    }
+  }
+
+  @Test func moreThanMayWaitAreTurnedAway() async throws {
+    try await withFixture("race_queue") { fixture in
+      let registry = try await fixture.registry()
+      let app = try await fixture.app(in: registry)
+      let body = try Person(app: fixture.app, now: fixture.clock.now).body
+      let session = PostgresSession(configuration: fixture.postgres, loop: fixture.readLoop)
+      defer { session.close() }
+      let submissions = Shared<[Task<SubmissionOutcome, any Error>]>([])
+      // While somebody else has the lock, nothing is decided.
+      try await session.transaction { transaction in
+        try await transaction.query(PreparedStatement("lock", "select 1 from apps for update"))
+        let tasks = (0..<5_000).map { _ in Task { try await app.submit(body) } }
+        submissions.value.withLock { $0 = tasks }
+        try await eventually("some are turned away") { registry.metrics.unavailable == 5_000 - 4_096 }
+        #expect(registry.metrics.queued == 4_096)
+      }
+      var created = 0
+      var repeated = 0
+      for submission in submissions.value.withLock({ $0 }) {
+        switch await submission.result {
+        case .success(.created): created += 1
+        case .success(.repeated): repeated += 1
+        case .success(.refused(let refusal)): throw refusal
+        case .failure(let error): #expect(error is RegistryUnavailable)
+        }
+      }
+      #expect(created == 1 && repeated == 4_095 && registry.metrics.queued == 0)
     }
   }
 }

@@ -23,12 +23,14 @@ import Testing
       let rotated = try await app.submit(rotation.body)
       let user = try #require(try await app.user(claim.id))
       #expect(user.entries.map(\.text) == [created.entryText, rotated.entryText])
-      #expect(user.entries.map(\.index) == [1, 2] && user.entries.map(\.hash) == [claim.head.hash, rotation.head.hash])
+      #expect(
+        user.entries.map(\.index) == [1, 2] && user.entries.map(\.hash) == [claim.head.hash, rotation.head.hash])
       guard case .record(let head) = user.key else { throw Unexpected("no head") }
       #expect(head.record == rotation.text && user.keyTag == "\"\(rotation.head.hash.hex)\"")
       #expect(try user.record(atSequence: 0).get().record == claim.text)
       #expect(try user.record(atSequence: 1).get().record == rotation.text)
-      #expect(user.record(atSequence: 2) { $0 } == .unknownRecord && user.record(atSequence: -1) { $0 } == .unknownRecord)
+      #expect(
+        user.record(atSequence: 2) { $0 } == .unknownRecord && user.record(atSequence: -1) { $0 } == .unknownRecord)
       #expect(user.entries(after: 1).map(\.index) == [2] && user.entries(after: nil).count == 2)
       #expect(user.entries(after: 2).isEmpty)
       #expect(user.entries(afterRecord: claim.head.hash).map(\.index) == [2])
@@ -72,6 +74,13 @@ import Testing
         #expect(resolved.users.count == 120 && resolved.unread.isEmpty && resolved.asOf.index == 120)
         #expect(people.allSatisfy { resolved.users[$0.id]?.entries.last?.record == $0.text })
       }
+      // What one has judged and the other has read is the same.
+      let (written, read) = (try await app.user(people[0].id), try await other.user(people[0].id))
+      #expect(written?.stateText == read?.stateText && written?.stateTag == read?.stateTag)
+      #expect(written?.keyTag == read?.keyTag && written?.headRecord == read?.headRecord && read?.validUntil == .max)
+      #expect(try read?.record(atSequence: 0).get().record == people[0].text)
+      #expect(written?.record(atSequence: 1) { $0 } == .unknownRecord)
+      #expect(read?.record(atSequence: 1) { $0 } == .unknownRecord)
       let little = try await fixture.app(in: fixture.registry(memoryBytes: memoryBytes))
       let part = try await little.users(people.map(\.id), byteLimit: 1)
       #expect(!part.users.isEmpty && part.users.count + part.unread.count == 120 && !part.unread.isEmpty)
@@ -149,7 +158,9 @@ import Testing
       #expect(try await registry.firstApp() == nil)
       let text = try fixture.policy()
       #expect(try await registry.createApp(text, id: fixture.app).isCreated)
-      guard case .repeated = try await registry.createApp(text, id: fixture.app) else { throw Unexpected("not repeated") }
+      guard case .repeated = try await registry.createApp(text, id: fixture.app) else {
+        throw Unexpected("not repeated")
+      }
       let stranger = try fixture.policy { $0.contestWindow = 5 }
       #expect(try await registry.createApp(stranger, id: fixture.app).code == .staleHead)
       let app = try #require(try await registry.firstApp())
@@ -206,12 +217,6 @@ import Testing
       #expect(heard.value.withLock { $0.count } == items.count)
     }
   }
-}
-
-/// Something that is written and read by several.
-final class Shared<Value: Sendable>: Sendable {
-  let value: Mutex<Value>
-  init(_ value: Value) { self.value = Mutex(value) }
 }
 
 extension UserSnapshot {

@@ -10,6 +10,7 @@ struct TestCertificates: Sendable {
   let folder: String
   var authorities: TLSTrust { .authorities(path: folder + "/ca.pem") }
 
+  private static let folder = NSTemporaryDirectory() + "client-tls-\(getpid())"
   private static let made = Result { try TestCertificates() }
 
   /// The same for all tests of the run.
@@ -34,7 +35,8 @@ struct TestCertificates: Sendable {
     """
 
   private init() throws {
-    folder = NSTemporaryDirectory() + "client-tls-\(getpid())"
+    folder = TestCertificates.folder
+    atexit { try? FileManager.default.removeItem(atPath: TestCertificates.folder) }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
@@ -130,9 +132,9 @@ struct ClientTLSTests {
   func brokenHandshakes() async throws {
     let certificates = try TestCertificates.shared()
     var configuration = configuration(certificates.authorities)
-    configuration.connectTimeout = .milliseconds(300)
     let cases: [(String?, WebClientError.Code)] = [(okay, .tls), ("", .connect), (nil, .timedOut)]
     for (text, code) in cases {
+      configuration.connectTimeout = text == nil ? .milliseconds(300) : .seconds(30)
       try await withClient(configuration) { connection in
         _ = connection.read(10)
         guard let text else { return connection.waitForEnd() }

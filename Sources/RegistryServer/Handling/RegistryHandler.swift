@@ -83,7 +83,8 @@ final class RegistryHandler: WebHandler {
     case let problem as Problem: return problem
     case let refusal as Refusal: return Problem(refusal)
     default:
-      logger.warning("a request could not be answered", metadata: ["reason": "\(error)"])
+      // The registry tells of outages itself, once; this is one line per request.
+      logger.debug("a request could not be answered", metadata: ["reason": "\(error)"])
       return Problem(.unavailable)
     }
   }

@@ -16,7 +16,7 @@ enum Destination: Sendable, Equatable {
       self = Self.ofRegistrar(head)
       return
     }
-    guard var segments = PercentCoding.pathSegments(head.pathBytes), segments.count >= 2 else {
+    guard var segments = Self.segments(head.pathBytes), segments.count >= 2 else {
       self = .nowhere
       return
     }
@@ -24,6 +24,25 @@ enum Destination: Sendable, Equatable {
     let app = segments.removeFirst()
     self = .app(app, APIPath(segmentsAfterApp: segments))
   }
+
+  /// The decoded segments of a path. Most paths have no escapes, and are cut without a copy of each part.
+  private static func segments(_ path: ArraySlice<UInt8>) -> [String]? {
+    guard !path.contains(UInt8(ascii: "%")) else { return PercentCoding.pathSegments(path) }
+    var segments: [String] = []
+    segments.reserveCapacity(mostSegments)
+    var rest = path.dropFirst()
+    while let end = rest.firstIndex(of: UInt8(ascii: "/")) {
+      guard let text = String(validating: rest[..<end], as: UTF8.self) else { return nil }
+      segments.append(text)
+      rest = rest[(end + 1)...]
+    }
+    guard let text = String(validating: rest, as: UTF8.self) else { return nil }
+    segments.append(text)
+    return segments
+  }
+
+  /// Segments of the longest path: `apps`, the app, and three of its own.
+  private static let mostSegments = 5
 
   private static func ofRegistrar(_ head: RequestHead) -> Destination {
     if head.hasPath("/healthz") { return .registrar(.healthz) }

@@ -16,7 +16,7 @@ public struct RegistryServerConfiguration: Sendable {
   public var trustedProxies: [AddressRange] = []
   /// Threads that answer HTTP, at least one. Two more carry WebSockets and commits.
   public var loops = 1
-  /// Where requests (`debug`), accepted records (`info`) and what goes wrong (`warning`) are told.
+  /// Where requests (`debug`) and accepted records (`info`) are told; the registry has a logger of its own.
   public var logger: Logger
 
   /// The usual limits, on a free port.

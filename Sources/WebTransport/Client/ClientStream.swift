@@ -68,6 +68,15 @@ final class ClientStream {
     }
   }
 
+  /// Ends the connection by a reset: the server is to stop what it does, not to think that only our side has ended.
+  func abort() {
+    if descriptor >= 0 {
+      var linger = linger(l_onoff: 1, l_linger: 0)
+      setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+    }
+    close()
+  }
+
   /// Ends the connection; the owner hears nothing more.
   func close() {
     guard phase != .closed else { return }

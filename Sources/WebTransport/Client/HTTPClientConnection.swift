@@ -42,7 +42,7 @@ final class HTTPClientConnection: ClientStreamOwner {
 
   /// Ends the connection, and its exchange with an error.
   func close(_ error: WebClientError) {
-    let exchange = exchange.take()
+    let exchange = exchange
     close()
     exchange?.finish(.failure(error))
   }
@@ -53,7 +53,8 @@ final class HTTPClientConnection: ClientStreamOwner {
     attempt = nil
     idleTimer?.cancel()
     idleTimer = nil
-    stream?.close()
+    // An exchange that is still here has no whole answer.
+    if exchange == nil { stream?.close() } else { stream?.abort() }
     stream = nil
     exchange = nil
   }
@@ -132,7 +133,8 @@ final class HTTPClientConnection: ClientStreamOwner {
 
   /// Ends exchange and connection.
   private func finish(_ outcome: HTTPExchange.Outcome) {
-    let exchange = exchange.take()
+    let exchange = exchange
+    if case .success = outcome { self.exchange = nil }
     close()
     pool.connectionEnded(self)
     exchange?.finish(outcome)

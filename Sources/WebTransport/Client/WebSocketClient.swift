@@ -19,9 +19,6 @@ public struct WebSocketClientLimits: Hashable, Sendable {
 
   /// The defaults.
   public init() {}
-
-  /// How long the server may say nothing.
-  func silence(isPingSent: Bool) -> Duration { isPingSent ? pingInterval + pongDeadline : pingInterval }
 }
 
 /// How a WebSocket was closed.

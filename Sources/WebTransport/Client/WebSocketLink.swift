@@ -27,7 +27,8 @@ final class WebSocketLink: ClientStreamOwner, @unchecked Sendable {
   /// Ends the opening or the closing; in between, it looks for signs of life.
   private var timer: EventLoop.Timer?
   private var lastHeard: UInt64 = 0
-  private var isPingSent = false
+  /// When the server was asked for a sign of life that has not come yet.
+  private var pingSent: UInt64?
   private var isPaused = false
   private var inbox = WebSocketInbox()
   /// What comes behind the last message: an error, or the orderly end.
@@ -95,7 +96,7 @@ final class WebSocketLink: ClientStreamOwner, @unchecked Sendable {
 
   func streamReceived(_ bytes: UnsafeBufferPointer<UInt8>) {
     lastHeard = engine.loop.milliseconds
-    isPingSent = false
+    if pingSent.take() != nil, state == .open { scheduleLifeCheck() }
     do throws(WebClientError) {
       var position = state == .opening ? try readAnswer(bytes) : 0
       while position < bytes.count, state == .open || state == .closing {
@@ -226,6 +227,8 @@ final class WebSocketLink: ClientStreamOwner, @unchecked Sendable {
   /// Ends the connection; without an error, in order.
   func end(_ error: WebClientError?) {
     guard state != .ended else { return }
+    // A server that still thinks about the handshake is to stop.
+    if state == .opening { stream?.abort() }
     state = .ended
     timer?.cancel()
     timer = nil
@@ -252,8 +255,11 @@ final class WebSocketLink: ClientStreamOwner, @unchecked Sendable {
   // MARK: - Signs of life
 
   private func scheduleLifeCheck() {
-    let due = lastHeard + limits.silence(isPingSent: isPingSent).roundedMilliseconds
+    let due =
+      pingSent.map { $0 + limits.pongDeadline.roundedMilliseconds } ?? lastHeard
+      + limits.pingInterval.roundedMilliseconds
     let now = engine.loop.milliseconds
+    timer?.cancel()
     timer = engine.loop.schedule(after: .milliseconds(due > now ? due - now : 0)) { [weak self] in self?.checkLife() }
   }
 
@@ -263,11 +269,13 @@ final class WebSocketLink: ClientStreamOwner, @unchecked Sendable {
     if isPaused {
       // Nothing is read, so nothing can be heard.
       lastHeard = now
-    } else if now >= lastHeard + limits.silence(isPingSent: isPingSent).roundedMilliseconds {
-      guard !isPingSent else {
+      pingSent = nil
+    } else if let pingSent {
+      if now >= pingSent + limits.pongDeadline.roundedMilliseconds {
         return end(WebClientError(.timedOut, "no sign of life from \(opening.origin)"))
       }
-      isPingSent = true
+    } else if now >= lastHeard + limits.pingInterval.roundedMilliseconds {
+      pingSent = now
       send(.ping, [])
     }
     scheduleLifeCheck()

@@ -5,8 +5,8 @@ extension EventLoop {
   /// A descriptor that the loop watches.
   public final class Watch {
     private let loop: EventLoop
-    /// The descriptor that is watched, which closes with the watch.
-    let fileDescriptor: Int32
+    /// The descriptor that is watched, which closes with the watch; -1 from then on, as its number may be another's.
+    private(set) var fileDescriptor: Int32
     /// libwebsockets' connection; nil when the watch has ended.
     private var connection: OpaquePointer?
     private var onReadable: (() -> Void)?
@@ -88,12 +88,16 @@ extension EventLoop {
     }
 
     /// libwebsockets gives the descriptor up, after `cancel` or because it is broken. In that case its owner is called
-    /// once more: its next read or write fails with the reason.
+    /// once more, to read what is left or the reason; and if it has not cancelled then, again without a descriptor, so
+    /// that every read and write of it fails.
     fileprivate func ended() {
       connection = nil
+      defer { fileDescriptor = -1 }
       guard !isCancelled, !loop.isTearingDown else { return }
       isCalledBack = true
       if wantsWritable { onWritable?() }
+      onReadable?()
+      fileDescriptor = -1
       onReadable?()
       isCalledBack = false
       onReadable = nil
@@ -104,7 +108,7 @@ extension EventLoop {
   /// Watches a descriptor, readable by level (called again as long as bytes wait), writable only where asked for.
   ///
   /// The loop watches a duplicate: the caller may close its own descriptor before it cancels. When the descriptor breaks,
-  /// both callbacks are called a last time. On the loop only.
+  /// the callbacks are called a last time. On the loop only.
   public func watch(
     fileDescriptor: Int32, onReadable: @escaping () -> Void, onWritable: @escaping () -> Void
   ) throws -> Watch {

@@ -188,9 +188,8 @@ final class HTTPConnection: @unchecked Sendable {
       } else {
         close()
       }
-    case .handling: task?.cancel()
     case .lingering, .upgrading: close()
-    case .finishing, .closed: break
+    case .handling, .finishing, .closed: break
     }
   }
 
