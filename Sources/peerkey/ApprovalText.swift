@@ -56,7 +56,6 @@ struct ApprovalRequest {
   let action: KeyRecord.Action
   let reason: KeyRecord.Reason?
   let publicKey: VerifyingKey
-  let publicBoxKey: PublicBoxKey
   let authority: Authority
   let previous: RecordHash
   let modified: Milliseconds
@@ -81,7 +80,6 @@ struct ApprovalRequest {
       let subject = object["subject"]?.string.flatMap({ UserID($0) }), object["signer"]?.string == subject.text,
       let action = object["action"]?.string.flatMap(KeyRecord.Action.init(rawValue:)),
       let publicKey = object["publicKey"]?.string.flatMap(KeyText.key),
-      let box = object["publicBoxKey"]?.string.flatMap(Base64.decodeCanonical).flatMap({ PublicBoxKey($0) }),
       case .success(let authority)? = object["authority"].map({ Authority.read($0) }),
       let previous = object["previous"]?.string.flatMap({ RecordHash($0) }), let modified = object["modified"]?.integer
     else { return nil }
@@ -89,7 +87,6 @@ struct ApprovalRequest {
     self.subject = subject
     self.action = action
     self.publicKey = publicKey
-    publicBoxKey = box
     self.authority = authority
     self.previous = previous
     self.modified = modified

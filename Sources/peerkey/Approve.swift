@@ -101,6 +101,9 @@ struct Approve: KeyCommand {
       "new key     \(KeyText.text(request.publicKey))", "signed      \(TimeText.text(request.modified))",
       "digits      \(request.checkDigits)",
     ]
+    if let compromised = request.compromised {
+      lines.append("void        what lower tiers did since \(TimeText.text(compromised))")
+    }
     lines += request.authority.tiers.enumerated().map {
       ($0 == 0 ? "may act     " : "            ") + "\($0) \($1.words)"
     }

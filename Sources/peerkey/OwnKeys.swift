@@ -34,7 +34,7 @@ final class OwnKeys {
     _ common: CommonOptions, session given: KeystoreSession? = nil, isDryRun: Bool = false, isClaim: Bool = false,
     invitation: [UInt8]? = nil, _ body: (OwnKeys) async throws -> T
   ) async throws -> T {
-    let sealed = try common.store.file.read()
+    let sealed = try given == nil ? common.store.file.read() : nil
     let app = try common.app(of: sealed)
     let address = try common.registrar(of: sealed, for: app)
     let session = try given ?? common.store.openSession()

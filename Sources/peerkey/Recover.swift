@@ -86,9 +86,6 @@ struct Recover: KeyCommand {
       let sealed = try common.store.file.read(id: id?.user)
       return sealed.apps.isEmpty && !trial.dryRun ? try sessionWithApp() : nil
     } catch KeystoreError.notFound where id != nil {
-      guard !trial.dryRun else {
-        throw CommandFailure("--dry-run makes no keystore: it wants one that is there", code: "no-keystore")
-      }
       let app = try common.app()
       guard let id else { return nil }
       // A keystore of somebody who does not exist would only be in the way.
@@ -97,14 +94,18 @@ struct Recover: KeyCommand {
           throw CommandFailure("nobody has claimed \(id.user) in \(app)", code: ProblemCode.unknownUser.rawValue)
         }
       }
-      let slot = NewSlot(
-        name: "password", credential: try common.store.newPassword(), parameters: try common.store.parameters())
-      try TextFile.makeFolder(of: common.store.path)
-      let session = try common.store.file.create(
-        id: id.user, key: .generate(), at: SystemClock().now(), slots: [slot])
+      if trial.dryRun { return try ScratchKeystore.session(id: id.user, app: app) }
+      let session = try makeKeystore(id: id.user)
       try session.addApp(app, registrars: [])
       return session
     }
+  }
+
+  private func makeKeystore(id: UserID) throws -> KeystoreSession {
+    let slot = NewSlot(
+      name: "password", credential: try common.store.newPassword(), parameters: try common.store.parameters())
+    try TextFile.makeFolder(of: common.store.path)
+    return try common.store.file.create(id: id, key: .generate(), at: SystemClock().now(), slots: [slot])
   }
 
   private func sessionWithApp() throws -> KeystoreSession {

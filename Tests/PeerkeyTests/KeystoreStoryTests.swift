@@ -37,6 +37,9 @@ import Testing
     #expect(
       try device.code("recover", "--id", "0mc2q6zx7calicealicealice", "--paper-key-file", alice.paper) == "unknown-user"
     )
+    let tried = try device.done("recover", "--id", id, "--paper-key-file", alice.paper, "--dry-run")
+    #expect(tried["dryRun"]?.bool == true && tried["rank"]?.integer == 0)
+    #expect(!FileManager.default.fileExists(atPath: device.keystore), "a trial leaves nothing behind")
     let recovered = try device.done("recover", "--id", id, "--paper-key-file", alice.paper)
     #expect(recovered["rank"]?.integer == 0 && recovered["action"]?.string == "recover")
     let third = try #require(try device.currentKey())
