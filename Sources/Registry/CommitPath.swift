@@ -50,7 +50,6 @@ final class CommitPath: Sendable {
 
   let core: RegistryCore
   private let follower: Follower
-  private let sessions: [PostgresSession]
   private let queues = Mutex<[AppID: Queue]>([:])
   private let queued = Atomic<Int>(0)
   private let serving = Mutex<[AppID: Task<Void, Never>]>([:])
@@ -59,25 +58,18 @@ final class CommitPath: Sendable {
   init(_ core: RegistryCore, follower: Follower) {
     self.core = core
     self.follower = follower
-    sessions = (0..<Self.sessions).map { _ in
-      PostgresSession(configuration: core.configuration.postgres, loop: core.commitLoop)
-    }
   }
 
-  /// Ends the connections, and waits until everybody who waited has been answered.
-  func close() async {
-    for session in sessions { session.close() }
+  /// Waits, once the connections are closed, until everybody who waited has been answered.
+  func drain() async {
     for task in serving.withLock({ Array($0.values) }) { await task.value }
   }
-
-  /// The session for what concerns no app.
-  var firstSession: PostgresSession { sessions[0] }
 
   /// The session of an app.
   func session(of app: AppID) -> PostgresSession {
     // Not `hashValue`, which differs between runs and makes faults hard to see again.
     let number = app.text.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffff }
-    return sessions[number % sessions.count]
+    return core.sessions[number % core.sessions.count]
   }
 
   func addCounts(to metrics: inout RegistryMetrics) {

@@ -82,6 +82,9 @@ final class Follower: Sendable {
         if latest > memory.applied { catchUp(memory) } else if latest == memory.applied { memory.vouch(at: time) }
       }
       noteSchema(try await isSchemaTheKnownOne())
+      for session in core.sessions {
+        try await session.transaction(isReadOnly: true) { _ = try await $0.query(Statements.probe) }
+      }
       notePoll(true)
     } catch {
       notePoll(false)

@@ -44,18 +44,18 @@ public final class Registry: Sendable {
     let follower = Follower(core)
     let commitPath = CommitPath(core, follower: follower)
     do {
-      let key = try await registrarKey(commitPath.firstSession, core)
+      let key = try await registrarKey(core.sessions[0])
       try follower.start()
       return Registry(signingKey: key, core: core, follower: follower, commitPath: commitPath)
     } catch {
       core.close()
-      await commitPath.close()
+      await commitPath.drain()
       throw RegistryStartError.databaseUnavailable("\(error)")
     }
   }
 
   /// The key in the database, made if there is none. Of several instances that make one, the first decides.
-  private static func registrarKey(_ session: PostgresSession, _ core: RegistryCore) async throws -> SigningKey {
+  private static func registrarKey(_ session: PostgresSession) async throws -> SigningKey {
     let seed = try await session.transaction { transaction in
       let new = SigningKey.generate().withSeed { span in span.withUnsafeBufferPointer { Array($0) } }
       try await transaction.query(Statements.insertRegistrarKey, [.bytea(new)])
@@ -71,13 +71,13 @@ public final class Registry: Sendable {
   public func stop() async {
     follower.stop()
     core.close()
-    await commitPath.close()
+    await commitPath.drain()
     for loop in core.readers.map(\.loop) + [core.commitLoop] {
       await withCheckedContinuation { continuation in loop.execute { continuation.resume() } }
     }
   }
 
-  /// Whether the database answers and its schema is the one this program knows.
+  /// Whether the database answers, reads and transactions, and its schema is the one this program knows.
   public var isReady: Bool { !core.isStopped && core.commitReader.pool.isAvailable && follower.isContent }
 
   /// Counts, and how things stand.

@@ -12,6 +12,8 @@ final class RegistryCore: Sendable {
   let commitLoop: any PostgresLoop
   /// The reader on the commit loop.
   let commitReader: Reader
+  /// For transactions, on the commit loop.
+  let sessions: [PostgresSession]
   private let memories = Mutex<[AppID: AppMemory]>([:])
   private let nextNumber = Atomic<Int32>(0)
   private let stopped = Atomic<Bool>(false)
@@ -37,6 +39,7 @@ final class RegistryCore: Sendable {
     }
     commitReader = Reader(
       loop: commitLoop, pool: PostgresPool(configuration: postgres, loop: commitLoop, connections: 1))
+    sessions = (0..<CommitPath.sessions).map { _ in PostgresSession(configuration: postgres, loop: commitLoop) }
   }
 
   var logger: Logger { configuration.logger }
@@ -52,6 +55,7 @@ final class RegistryCore: Sendable {
     stopped.store(true, ordering: .releasing)
     for reader in readers { reader.pool.close() }
     commitReader.pool.close()
+    for session in sessions { session.close() }
   }
 
   // MARK: Apps

@@ -125,6 +125,9 @@ enum Statements {
 
   static let listApps = PreparedStatement("list_apps", "select app, next_index from apps order by created, app")
 
+  /// Whether a connection for transactions is there.
+  static let probe = PreparedStatement("probe", "select 1")
+
   static let appliedMigrations = PreparedStatement(
     "applied_migrations", "select name, hash from schema_migrations")
 

@@ -55,11 +55,6 @@ public struct WebRegistryTransport: RegistryTransport {
 
   /// Opens the event feed.
   public func events(target: String, maxFrameBytes: Int) async throws(TransportFailure) -> any RegistryFeed {
-    try await feed(target: target, maxFrameBytes: maxFrameBytes)
-  }
-
-  /// The same with its own type, which knows why the registrar has closed.
-  public func feed(target: String, maxFrameBytes: Int) async throws(TransportFailure) -> WebRegistryFeed {
     var limits = WebSocketClientLimits()
     limits.messageBytes = maxFrameBytes
     let target = try self.target(target)
@@ -73,39 +68,31 @@ public struct WebRegistryTransport: RegistryTransport {
 }
 
 /// An open event feed. It is closed when nobody holds it any more.
-public struct WebRegistryFeed: RegistryFeed {
-  /// How a feed ended.
-  public struct Closure: Hashable, Sendable {
-    /// The code (protocol §8: 4000, 4001, 1001, 1008); nil when there was none.
-    public let code: UInt16?
-    /// The registrar's words, such as `consumer-too-slow`; not to be trusted.
-    public let reason: String
-  }
-
+struct WebRegistryFeed: RegistryFeed {
   private let socket: WebSocketClient
 
   init(_ socket: WebSocketClient) {
     self.socket = socket
   }
 
-  /// How the registrar has closed the feed; nil before that, and when it was closed here or broke off.
-  public var closure: Closure? {
-    guard let closure = socket.closure, closure.isByServer else { return nil }
-    return Closure(code: closure.code, reason: closure.reason)
-  }
-
-  /// The next text frame.
-  public func next() async throws(TransportFailure) -> [UInt8]? {
-    do throws(WebClientError) { return try await socket.next() } catch { throw TransportFailure(error) }
+  /// The next text frame, or the registrar's code when it has closed (protocol §8: 4000, 4001, 1001, 1008).
+  func next() async throws(TransportFailure) -> RegistryFeedEvent {
+    do throws(WebClientError) {
+      if let text = try await socket.next() { return .text(text) }
+      guard let closure = socket.closure, closure.isByServer else { return .closed(nil) }
+      return .closed(closure.code)
+    } catch {
+      throw TransportFailure(error)
+    }
   }
 
   /// Sends a text frame.
-  public func send(_ text: [UInt8]) async throws(TransportFailure) {
+  func send(_ text: [UInt8]) async throws(TransportFailure) {
     do throws(WebClientError) { try await socket.send(text: text) } catch { throw TransportFailure(error) }
   }
 
   /// Closes.
-  public func close() async { await socket.close() }
+  func close() async { await socket.close() }
 }
 
 extension TransportFailure {

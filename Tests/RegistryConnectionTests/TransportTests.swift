@@ -180,27 +180,25 @@ struct TransportTests {
   func feed() async throws {
     try await withRegistrar { network, port, registrar in
       let transport = network.transport(to: try RegistrarAddress("http://127.0.0.1:\(port)/r"))
-      let feed = try await transport.feed(target: "/events?after=3", maxFrameBytes: 100)
-      try #expect(await feed.next() == Array("hello".utf8))
+      let feed = try await transport.events(target: "/events?after=3", maxFrameBytes: 100)
+      try #expect(await feed.next() == .text(Array("hello".utf8)))
       try await feed.send(Array("{}".utf8))
-      try #expect(await feed.next() == Array("{}".utf8))
+      try #expect(await feed.next() == .text(Array("{}".utf8)))
       try await feed.send(Array("close".utf8))
-      try #expect(await feed.next() == nil)
-      #expect(feed.closure?.code == 4001)
-      #expect(feed.closure?.reason == "consumer-too-slow")
+      try #expect(await feed.next() == .closed(4001))
 
       let second = try await transport.events(target: "/events", maxFrameBytes: 100)
-      try #expect(await second.next() == Array("hello".utf8))
+      try #expect(await second.next() == .text(Array("hello".utf8)))
       try await second.send(Array("long".utf8))
       #expect(await failure { () throws(TransportFailure) in try await second.next() } == .tooLarge)
 
       let third = try await transport.events(target: "/events", maxFrameBytes: 100)
-      try #expect(await third.next() == Array("hello".utf8))
+      try #expect(await third.next() == .text(Array("hello".utf8)))
       let reader = Task { await failure { () throws(TransportFailure) in try await third.next() } }
       reader.cancel()
       #expect(await reader.value == .cancelled)
       await third.close()
-      try #expect(await third.next() == nil)
+      try #expect(await third.next() == .closed(nil))
       #expect(await eventually { registrar.closings.withLock { $0 } == [4001, 1009, 1000] })
 
       let refused = await failure { () throws(TransportFailure) in
@@ -245,8 +243,8 @@ struct TransportTests {
   func stopping() async throws {
     try await withRegistrar { network, port, registrar in
       let transport = network.transport(to: try RegistrarAddress("http://127.0.0.1:\(port)/r"))
-      let feed = try await transport.feed(target: "/events", maxFrameBytes: 100)
-      try #expect(await feed.next() == Array("hello".utf8))
+      let feed = try await transport.events(target: "/events", maxFrameBytes: 100)
+      try #expect(await feed.next() == .text(Array("hello".utf8)))
       async let running = failure { () throws(TransportFailure) in try await transport.answer(to: request("/never")) }
       async let reading = failure { () throws(TransportFailure) in try await feed.next() }
       #expect(await eventually { registrar.arrivals.withLock { $0 } == 1 })

@@ -7,6 +7,7 @@ import PostgresTestSupport
 import Registry
 import Synchronization
 import Testing
+import WebTransport
 
 @testable import RegistryServer
 
@@ -151,6 +152,26 @@ import Testing
     #expect(try await server.post(path, try user.amend(now: server.now), here).status == 201)
     let there = ["X-Forwarded-For: 192.0.2.2"]
     #expect(try await server.post(path, try TestUser(app: app, now: server.now).claim, there).status == 201)
+    await server.stop()
+  }
+
+  @Test("a connection too many is told so")
+  func tooManyConnections() async throws {
+    let server = try await TestServer.start { $0.web.connectionsPerAddress = 1 }
+    let first = try await TestConnection.with(port: server.port) { connection in
+      try connection.send("GET", "/healthz")
+      _ = try connection.response()
+      return connection
+    }
+    let refused = try await TestConnection.with(port: server.port) { try $0.response() }
+    try ContractCase.expectProblem(refused, code: "unavailable", status: 503, "second connection")
+    #expect(refused.fields["connection"] == "close")
+    #expect(refused.fields["access-control-allow-origin"] == "*")
+    let next = try await first.run { connection in
+      try connection.send("GET", "/healthz")
+      return try connection.response()
+    }
+    #expect(next.status == 200)
     await server.stop()
   }
 

@@ -1,8 +1,10 @@
+import Dispatch
 import KeyRecords
 import PeerstackFormat
 import Postgres
 import PostgresTestSupport
 import Registry
+import RegistryAPI
 import Synchronization
 import Testing
 
@@ -158,6 +160,46 @@ import Testing
         }
       }
       #expect(heads.count == 100 && heads.allSatisfy { $0 == person.text })
+    }
+  }
+
+  /// More was accepted elsewhere than is caught up with inside a transaction.
+  @Test func anInstanceThatIsFarBehindWritesWhenItHasCaughtUp() async throws {
+    try await withFixture("coherence_behind") { fixture in
+      let other = try await fixture.app(in: fixture.registry())
+      let loop = TestLoop()
+      defer { loop.stop() }
+      let registry = try await Registry.start(fixture.configuration(), readLoops: [loop], commitLoop: loop)
+      let app = try await fixture.app(in: registry)
+      let person = try Person(app: fixture.app, now: fixture.clock.now)
+      #expect(try await other.submit(person.body).isCreated)
+      try await eventually("the claim is heard") { try await app.user(person.id) != nil }
+      let bodies = try (0..<700).map { _ in try Person(app: fixture.app, now: fixture.clock.now).body }
+      fixture.clock.advance(by: 1)
+      let rotation = try person.rotated(at: fixture.clock.now)
+      let amendment = try rotation.amended(at: fixture.clock.now)
+      // It hears nothing while its loop stands still; what is submitted meanwhile comes first afterwards.
+      let gate = DispatchSemaphore(value: 0)
+      defer { gate.signal() }
+      loop.execute { gate.wait() }
+      let submission = Task { try await app.submit(amendment.body) }
+      let outcomes = try await submitAll(bodies + [rotation.body], to: other)
+      try await eventually("it waits") { registry.metrics.queued == 1 }
+      gate.signal()
+      #expect(outcomes.allSatisfy { $0.isCreated })
+      let outcome = try await submission.value
+      #expect(outcome.isCreated)
+      #expect(try await app.user(person.id)?.headRecord == amendment.text)
+      let here = try app.snapshot()
+      #expect(here.index == 703 && here.users == 701)
+      await registry.stop()
+    }
+  }
+
+  private func submitAll(_ bodies: [SubmissionBody], to app: RegistryApp) async throws -> [SubmissionOutcome] {
+    try await withThrowingTaskGroup(of: SubmissionOutcome.self) { group in
+      for body in bodies { group.addTask { try await app.submit(body) } }
+      return try await group.reduce(into: []) { $0.append($1) }
     }
   }
 }

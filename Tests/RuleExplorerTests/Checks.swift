@@ -33,6 +33,7 @@ extension Explorer {
   /// Holds everything against a position.
   func check(_ position: Position) {
     checkState(position)
+    checkNoFalseVoid(position)
     checkTime(position)
     checkRepetition(position)
     checkVetoes(position)
@@ -64,6 +65,18 @@ extension Explorer {
     expect(.onePending, waiting.map(\.record) == (state.pending.map { [$0.record] } ?? []), position, "pending")
     let isSettled = state.status == .contested || state.claims == nil
     expect(.contest, isSettled && (state.claims.map { $0.count >= 2 } ?? true), position, "\(state.status)")
+  }
+
+  /// No key is void but by a boundary that a tier above the signer has stated.
+  private func checkNoFalseVoid(_ position: Position) {
+    guard position.state.keys.contains(where: { $0.fate == .void }) else { return }
+    let isStated = position.entries.contains { entry in
+      guard let record = entry.record, let rank = entry.rank, record.reason == .compromised,
+        let before = position.state.record(at: record.sequence - 1), before.hash == record.previous
+      else { return false }
+      return rank < before.authority.signerRank
+    }
+    expect(.void, isStated, position, "a key is void, and nobody has said so")
   }
 
   private func checkTime(_ position: Position) {
