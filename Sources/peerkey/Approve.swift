@@ -98,7 +98,7 @@ struct Approve: KeyCommand {
     var lines = [
       "\(request.subject) in \(request.app) asks for: \(request.action.rawValue)"
         + (request.reason.map { " (\($0.rawValue))" } ?? ""),
-      "new key     \(KeyText.text(request.publicKey))", "signed      \(TimeText.text(request.modified))",
+      "new key     \(KeyText.text(request.publicKey))", "good until  \(TimeText.text(request.deadline))",
       "digits      \(request.checkDigits)",
     ]
     if let compromised = request.compromised {
