@@ -107,9 +107,7 @@ public final class WebSocketConnection: @unchecked Sendable {
     loop.schedule(after: limits.closingDeadline) { [weak self] in self?.cut() }
     if !isCalledBack {
       if lws_partial_buffered(connection) == 0 {
-        sendClosingFrame(connection)
-        // With a reason set, this begins the closing handshake.
-        lws_set_timeout(connection, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC)
+        closeIfWanted()
       } else {
         lws_callback_on_writable(connection)
       }
@@ -195,8 +193,17 @@ public final class WebSocketConnection: @unchecked Sendable {
       lws_callback_on_writable(connection)
       return 0
     }
+    // Not from within the callback: libwebsockets may end here without the frame when it has just sent what was buffered.
+    loop.execute { [self] in closeIfWanted() }
+    return 0
+  }
+
+  /// Begins the closing handshake that was asked for within a callback.
+  private func closeIfWanted() {
+    guard state == .closeWanted, let connection, lws_partial_buffered(connection) == 0 else { return }
     sendClosingFrame(connection)
-    return -1
+    // With a reason set, this begins the closing handshake.
+    lws_set_timeout(connection, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC)
   }
 
   /// Writes the further fields of the 101 response; false when they do not fit.
