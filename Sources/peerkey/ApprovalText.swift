@@ -16,16 +16,27 @@ enum CarriedText {
     return "\(prefix).\(String(body)).\(SHA256.hash(bytes).hex.prefix(checkCount))"
   }
 
-  /// The object of a text; whatever was around it, and line breaks within it, are left out.
+  /// The object of a text; whatever is around it, and line breaks and marks of quotation within it, are left out.
   static func object(_ text: [UInt8], prefix: String) -> JSONObject? {
     guard text.count <= maxBytes else { return nil }
-    let characters = text.filter { $0 > 0x20 && $0 < 0x7f }
-    guard let start = characters.firstRange(of: Array("\(prefix).".utf8)) else { return nil }
-    let rest = characters[start.upperBound...]
+    var rest = text.filter { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: ">") }[...]
+    // A mail may quote a part of it before the whole.
+    while let start = rest.firstRange(of: Array("\(prefix).".utf8)) {
+      rest = rest[start.upperBound...]
+      if let object = object(after: rest) { return object }
+    }
+    return nil
+  }
+
+  private static func object(after rest: ArraySlice<UInt8>) -> JSONObject? {
     guard let dot = rest.firstIndex(of: UInt8(ascii: ".")) else { return nil }
     let check = rest[rest.index(after: dot)...].prefix(checkCount)
-    var body = rest[..<dot].map {
-      $0 == UInt8(ascii: "-") ? UInt8(ascii: "+") : $0 == UInt8(ascii: "_") ? UInt8(ascii: "/") : $0
+    var body = rest[..<dot].map { byte in
+      switch byte {
+      case UInt8(ascii: "-"): UInt8(ascii: "+")
+      case UInt8(ascii: "_"): UInt8(ascii: "/")
+      default: byte
+      }
     }
     while body.count % 4 != 0 { body.append(UInt8(ascii: "=")) }
     guard let bytes = Base64.decodeCanonical(body),
@@ -45,7 +56,6 @@ struct ApprovalRequest {
   let action: KeyRecord.Action
   let reason: KeyRecord.Reason?
   let publicKey: VerifyingKey
-  let publicBoxKey: PublicBoxKey
   let authority: Authority
   let previous: RecordHash
   let modified: Milliseconds
@@ -70,7 +80,6 @@ struct ApprovalRequest {
       let subject = object["subject"]?.string.flatMap({ UserID($0) }), object["signer"]?.string == subject.text,
       let action = object["action"]?.string.flatMap(KeyRecord.Action.init(rawValue:)),
       let publicKey = object["publicKey"]?.string.flatMap(KeyText.key),
-      let box = object["publicBoxKey"]?.string.flatMap(Base64.decodeCanonical).flatMap({ PublicBoxKey($0) }),
       case .success(let authority)? = object["authority"].map({ Authority.read($0) }),
       let previous = object["previous"]?.string.flatMap({ RecordHash($0) }), let modified = object["modified"]?.integer
     else { return nil }
@@ -78,7 +87,6 @@ struct ApprovalRequest {
     self.subject = subject
     self.action = action
     self.publicKey = publicKey
-    publicBoxKey = box
     self.authority = authority
     self.previous = previous
     self.modified = modified

@@ -36,7 +36,7 @@ struct Approve: KeyCommand {
     guard let request = ApprovalRequest(text: text) else {
       throw CommandFailure("this is no request, or a damaged one: ask for the text again", code: "request")
     }
-    let keystore = keyFile == nil ? try common.unlock() : nil
+    let keystore = keyFile == nil ? try common.store.unlock() : nil
     guard keystore?.id != request.subject else {
       throw CommandFailure("this would change your own keys: use rotate or recover, not approve", code: "own-request")
     }
@@ -98,9 +98,12 @@ struct Approve: KeyCommand {
     var lines = [
       "\(request.subject) in \(request.app) asks for: \(request.action.rawValue)"
         + (request.reason.map { " (\($0.rawValue))" } ?? ""),
-      "new key     \(KeyText.text(request.publicKey))", "signed      \(TimeText.text(request.modified))",
+      "new key     \(KeyText.text(request.publicKey))", "good until  \(TimeText.text(request.deadline))",
       "digits      \(request.checkDigits)",
     ]
+    if let compromised = request.compromised {
+      lines.append("void        what lower tiers did since \(TimeText.text(compromised))")
+    }
     lines += request.authority.tiers.enumerated().map {
       ($0 == 0 ? "may act     " : "            ") + "\($0) \($1.words)"
     }

@@ -39,11 +39,13 @@ struct Claim: KeyCommand {
           authority: original.authority, modified: SystemClock().now())
         return draft.draft.signed(by: key.signer)
       }
+      let advice = Self.paperAdvice(original, keys)
       guard !trial.dryRun, result.status?.status == "effective", let successor = Self.successor(of: original, keys)
-      else { return keys.report(result) }
+      else { return keys.report(result, lines: advice) }
       let rotated = try await Self.rotate(to: successor, keys)
       return keys.report(
-        rotated, lines: ["the id was claimed with its first key, which is replaced elsewhere, and here now too"],
+        rotated,
+        lines: ["the id was claimed with its first key, which is replaced elsewhere, and here now too"] + advice,
         json: [("claim", .text(result.record.hash.hex))])
     }
   }
@@ -51,7 +53,8 @@ struct Claim: KeyCommand {
   /// The report of an id that this keystore has claimed already.
   private static func claimed(_ keys: OwnKeys) throws -> Report? {
     guard let known = keys.known else { return nil }
-    guard keys.keystore.recordSigner(for: known.state.firstClaim.publicKey) != nil else { return nil }
+    let own = [known.state.firstClaim.publicKey, known.state.currentKey?.publicKey].compactMap(\.self)
+    guard own.contains(where: { keys.keystore.recordSigner(for: $0) != nil }) else { return nil }
     return Report(
       json: JSONObject(
         [
@@ -82,6 +85,15 @@ struct Claim: KeyCommand {
   private static func successor(of original: OriginalClaim, _ keys: OwnKeys) -> VerifyingKey? {
     let others = keys.keystore.apps.filter { $0.app != keys.app }.compactMap(\.current)
     return others.contains(original.publicKey) ? nil : others.first
+  }
+
+  /// A paper key that was replaced elsewhere counts here all the same: the claim is the first one.
+  private static func paperAdvice(_ original: OriginalClaim, _ keys: OwnKeys) -> [String] {
+    for case .keys(DefaultAuthority.paperTier, let papers, _, _) in original.authority.tiers
+    where !papers.contains(where: keys.keystore.paperKeys.contains) {
+      return ["here the FIRST paper key counts, as in the first claim: replace it with peerkey paper"]
+    }
+    return []
   }
 
   private static func rotate(to key: VerifyingKey, _ keys: OwnKeys) async throws -> ChangeResult {

@@ -3,7 +3,7 @@ import Keystore
 import PeerstackFormat
 
 /// How a command ends. Documented in docs/peerkey.md and in the help.
-enum ExitStatus: Int32, Sendable {
+enum ExitStatus: Int32, Sendable, CaseIterable {
   /// Everything that was asked was done.
   case done = 0
   /// It was refused, or failed.

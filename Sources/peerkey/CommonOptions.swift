@@ -74,10 +74,8 @@ extension RegistrarOptions {
   }
 }
 
-/// What every command takes.
-struct CommonOptions: ParsableArguments {
-  @OptionGroup var service: RegistrarOptions
-
+/// Which keystore, and what opens it.
+struct KeystoreOptions: ParsableArguments {
   @Option(
     name: .customLong("keystore"),
     help: ArgumentHelp(
@@ -100,22 +98,9 @@ struct CommonOptions: ParsableArguments {
       """, valueName: "MiB"))
   var passwordMemoryFlag: Int?
 
-  @Flag(help: "Print one line of JSON.") var json = false
+  var path: String { Settings.text(keystoreFlag, "PEERKEY_KEYSTORE") ?? Settings.defaultKeystore }
 
-  var keystorePath: String { Settings.text(keystoreFlag, "PEERKEY_KEYSTORE") ?? Settings.defaultKeystore }
-
-  var keystoreFile: KeystoreFile { KeystoreFile(path: keystorePath) }
-
-  /// The app that was named.
-  func namedApp() throws -> AppID? { try service.namedApp() }
-
-  /// The app that was named, or the only one of a keystore.
-  func app(of keystore: SealedKeystore? = nil) throws -> AppID { try service.app(of: keystore) }
-
-  /// The registrar that was named, or the first that a keystore noted for an app.
-  func registrar(of keystore: SealedKeystore? = nil, for app: AppID) throws -> RegistrarAddress {
-    try service.address(noted: keystore?.registrars(of: app).first)
-  }
+  var file: KeystoreFile { KeystoreFile(path: path) }
 
   /// What a password slot costs.
   func parameters() throws -> Argon2idParameters {
@@ -132,7 +117,7 @@ struct CommonOptions: ParsableArguments {
   /// The password that opens the keystore.
   func password() throws -> Credential {
     guard let path = Settings.text(passwordFileFlag, "PEERKEY_PASSWORD_FILE") else {
-      return .password(try Terminal.secret("password of \(keystorePath): ", else: "give --password-file"))
+      return .password(try Terminal.secret("password of \(path): ", else: "give --password-file"))
     }
     return .password(try SecretFile.line(path))
   }
@@ -145,18 +130,37 @@ struct CommonOptions: ParsableArguments {
     return try Passwd.askNewPassword()
   }
 
+  /// Whether a password is at hand without asking for it.
+  var hasPasswordFile: Bool { Settings.text(passwordFileFlag, "PEERKEY_PASSWORD_FILE") != nil }
+
   /// The keystore, to sign with.
   func unlock(app: AppID? = nil) throws -> OpenKeystore {
-    try keystoreFile.unlock(with: try password(), app: app, strengtheningTo: try parameters())
+    try file.unlock(with: try password(), app: app, strengtheningTo: try parameters())
   }
 
   /// The keystore, to change it. Somebody else's change is waited for.
   func openSession() throws -> KeystoreSession {
     // Before the password is asked for.
-    _ = try keystoreFile.read()
-    return try keystoreFile.openSession(
+    _ = try file.read()
+    return try file.openSession(
       with: try password(), wait: Self.longestWait, strengtheningTo: try parameters())
   }
 
   private static let longestWait = Duration.seconds(10)
+}
+
+/// What every command takes.
+struct CommonOptions: ParsableArguments {
+  @OptionGroup var service: RegistrarOptions
+  @OptionGroup var store: KeystoreOptions
+
+  @Flag(help: "Print one line of JSON.") var json = false
+
+  /// The app that was named, or the only one of a keystore.
+  func app(of keystore: SealedKeystore? = nil) throws -> AppID { try service.app(of: keystore) }
+
+  /// The registrar that was named, or the first that a keystore noted for an app.
+  func registrar(of keystore: SealedKeystore? = nil, for app: AppID) throws -> RegistrarAddress {
+    try service.address(noted: keystore?.registrars(of: app).first)
+  }
 }

@@ -27,7 +27,7 @@ struct Export: KeyCommand {
   @Argument(help: ArgumentHelp("The new file.", valueName: "file")) var file: String
 
   func perform() async throws -> Report {
-    let keystore = try common.unlock()
+    let keystore = try common.store.unlock()
     if plain {
       try writePlain(keystore)
     } else {
@@ -39,7 +39,7 @@ struct Export: KeyCommand {
       }
       _ = try KeystoreFile(path: file).create(
         copying: keystore,
-        slots: [NewSlot(name: "password", credential: password, parameters: try common.parameters())])
+        slots: [NewSlot(name: "password", credential: password, parameters: try common.store.parameters())])
     }
     return Report(
       json: ["id": .text(keystore.id.text), "file": .text(file), "plain": .bool(plain)],
@@ -47,7 +47,7 @@ struct Export: KeyCommand {
   }
 
   private func writePlain(_ keystore: OpenKeystore) throws {
-    let named = try common.namedApp().flatMap { keystore.state(in: $0)?.current }
+    let named = try common.service.namedApp().flatMap { keystore.state(in: $0)?.current }
     guard let key = named ?? keystore.apps.compactMap(\.current).first ?? keystore.keys.last?.publicKey,
       let identity = keystore.plainIdentity(with: key)
     else { throw CommandFailure("there is no key to export") }

@@ -15,11 +15,11 @@ struct History: KeyCommand {
   @Argument(help: "A user id; the keystore's unless given.") var user: UserArgument?
 
   func perform() async throws -> Report {
-    let sealed = user == nil ? try common.keystoreFile.read() : nil
+    let sealed = user == nil ? try common.store.file.read() : nil
     guard let id = user?.user ?? sealed?.id else { throw ValidationError("which user: give an id") }
     let app = try common.app(of: sealed)
     let address = try common.registrar(of: sealed, for: app)
-    return try await RegistrarLink.open(address, app: app) { link in
+    return try await RegistrarLink.openReading(address, app: app, keystore: common.store) { link in
       guard let known = try await link.history(of: id) else {
         throw CommandFailure("nobody has claimed \(id) in \(app)", code: ProblemCode.unknownUser.rawValue)
       }

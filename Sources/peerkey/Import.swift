@@ -49,8 +49,8 @@ struct Import: KeyCommand {
       old = .password(try Terminal.secret("password of \(file): ", else: "give --old-password-file"))
     }
     let keystore = try sealed.unlock(with: old)
-    try TextFile.makeFolder(of: common.keystorePath)
-    _ = try common.keystoreFile.create(copying: keystore, slots: [try slot()])
+    try TextFile.makeFolder(of: common.store.path)
+    _ = try common.store.file.create(copying: keystore, slots: [try slot()])
     return report(keystore.id)
   }
 
@@ -61,10 +61,10 @@ struct Import: KeyCommand {
     } catch {
       throw CommandFailure("cannot import \(file): \(error)", code: "malformed")
     }
-    try TextFile.makeFolder(of: common.keystorePath)
-    let session = try common.keystoreFile.create(
+    try TextFile.makeFolder(of: common.store.path)
+    let session = try common.store.file.create(
       id: identity.id, key: identity.key, at: SystemClock().now(), slots: [try slot()])
-    if let app = try common.namedApp() { try session.addApp(app, registrars: []) }
+    if let app = try common.service.namedApp() { try session.addApp(app, registrars: []) }
     let paperKey = noPaper ? nil : PaperKey.generate()
     if let paperKey { try session.addPaperKey(paperKey.verifyingKey) }
     var report = report(identity.id)
@@ -75,12 +75,12 @@ struct Import: KeyCommand {
   }
 
   private func slot() throws -> NewSlot {
-    NewSlot(name: "password", credential: try common.newPassword(), parameters: try common.parameters())
+    NewSlot(name: "password", credential: try common.store.newPassword(), parameters: try common.store.parameters())
   }
 
   private func report(_ id: UserID) -> Report {
     Report(
-      json: ["id": .text(id.text), "keystore": .text(common.keystorePath)],
-      lines: ["imported \(id) to \(common.keystorePath)"])
+      json: ["id": .text(id.text), "keystore": .text(common.store.path)],
+      lines: ["imported \(id) to \(common.store.path)"])
   }
 }

@@ -31,11 +31,11 @@ struct New: KeyCommand {
     let commitment = BoundID.Commitment(
       created: now, authority: authority, publicKey: key.verifyingKey, publicBoxKey: key.boxKey.publicKey)
     guard let id = BoundID.id(for: commitment) else { throw CommandFailure("the clock is wrong: set it") }
-    let app = try common.namedApp()
+    let app = try common.service.namedApp()
     let slot = NewSlot(
-      name: "password", credential: try common.newPassword(), parameters: try common.parameters())
-    try TextFile.makeFolder(of: common.keystorePath)
-    let session = try common.keystoreFile.create(id: id, key: key, at: now, slots: [slot])
+      name: "password", credential: try common.store.newPassword(), parameters: try common.store.parameters())
+    try TextFile.makeFolder(of: common.store.path)
+    let session = try common.store.file.create(id: id, key: key, at: now, slots: [slot])
     let claim = OriginalClaim(
       authority: authority, publicKey: key.verifyingKey, publicBoxKey: key.boxKey.publicKey)
     try session.noteOriginalClaim(claim)
@@ -45,9 +45,9 @@ struct New: KeyCommand {
     return Report(
       json: JSONObject(
         [
-          ("id", .text(id.text)), ("keystore", .text(common.keystorePath)),
+          ("id", .text(id.text)), ("keystore", .text(common.store.path)),
           ("publicKey", .text(KeyText.text(key.verifyingKey))), ("authority", authority.json),
-        ] + json), lines: ["made \(id) in \(common.keystorePath)"] + lines)
+        ] + json), lines: ["made \(id) in \(common.store.path)"] + lines)
   }
 }
 

@@ -34,11 +34,10 @@ final class OwnKeys {
     _ common: CommonOptions, session given: KeystoreSession? = nil, isDryRun: Bool = false, isClaim: Bool = false,
     invitation: [UInt8]? = nil, _ body: (OwnKeys) async throws -> T
   ) async throws -> T {
-    let sealed = try common.keystoreFile.read()
+    let sealed = try given == nil ? common.store.file.read() : nil
     let app = try common.app(of: sealed)
     let address = try common.registrar(of: sealed, for: app)
-    let session = try given ?? common.openSession()
-    if !isDryRun { try session.note(address, for: app) }
+    let session = try given ?? common.store.openSession()
     let keystore = session.keystore
     let mark = keystore.state(in: app)?.mark.map { (user: keystore.id, mark: $0) }
     return try await RegistrarLink.open(address, app: app, mark: mark, member: { session.keystore }) { link in
@@ -49,6 +48,8 @@ final class OwnKeys {
         keys.notes.append("\(app) lets only members look, so whether the id is claimed already cannot be seen")
       }
       if !isDryRun {
+        // Only now is it known to be a registrar of this app.
+        try session.note(address, for: app)
         try await keys.finishLeftovers(invitation: invitation)
         try keys.settle()
       }

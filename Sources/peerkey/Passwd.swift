@@ -48,8 +48,8 @@ struct Passwd: KeyCommand {
   }
 
   func perform() async throws -> Report {
-    _ = try common.keystoreFile.read()
-    let session = try common.keystoreFile.openSession(
+    _ = try common.store.file.read()
+    let session = try common.store.file.openSession(
       with: try credential(), wait: .seconds(10), strengtheningTo: nil)
     let parameters = try parameters()
     if addRecoveryCode { return try addCode(session, parameters) }
@@ -62,13 +62,13 @@ struct Passwd: KeyCommand {
     try session.rekey(slots: [NewSlot(name: "password", credential: password, parameters: parameters)])
     return Report(
       json: [
-        "id": .text(session.keystore.id.text), "keystore": .text(common.keystorePath),
+        "id": .text(session.keystore.id.text), "keystore": .text(common.store.path),
         "memoryKiB": .integer(Int64(parameters.memoryKiB)), "passes": .integer(Int64(parameters.passes)),
-      ], lines: ["changed the password of \(common.keystorePath)"])
+      ], lines: ["changed the password of \(common.store.path)"])
   }
 
   private func credential() throws -> Credential {
-    guard let recoveryCodeFile else { return try common.password() }
+    guard let recoveryCodeFile else { return try common.store.password() }
     let text = try SecretFile.line(recoveryCodeFile)
     do throws(GroupedText.Failure) {
       return .recoveryCode(try RecoveryCode(text: text))
@@ -87,7 +87,7 @@ struct Passwd: KeyCommand {
   }
 
   private func parameters() throws -> Argon2idParameters {
-    let wanted = try common.parameters()
+    let wanted = try common.store.parameters()
     guard let unlockTime else { return wanted }
     return try Argon2idCalibration.parameters(time: .milliseconds(unlockTime), memoryKiB: wanted.memoryKiB)
   }

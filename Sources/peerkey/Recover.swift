@@ -60,7 +60,7 @@ struct Recover: KeyCommand {
   func perform() async throws -> Report {
     let answers = try approval.map { try Self.answer($0) }
     let paperKey = try request || !answers.isEmpty || tier != nil ? paper.key() : paper.keyOrAsk()
-    let session = try newSession()
+    let session = try await newSession()
     return try await OwnKeys.open(common, session: session, isDryRun: trial.dryRun) { keys in
       if let done = keys.finishedReport(of: .recover) { return done }
       let plan = try RecoveryPlan(
@@ -81,29 +81,35 @@ struct Recover: KeyCommand {
   }
 
   /// A keystore for an identity whose own is lost; nil if there is one.
-  private func newSession() throws -> KeystoreSession? {
+  private func newSession() async throws -> KeystoreSession? {
     do {
-      let sealed = try common.keystoreFile.read(id: id?.user)
+      let sealed = try common.store.file.read(id: id?.user)
       return sealed.apps.isEmpty && !trial.dryRun ? try sessionWithApp() : nil
     } catch KeystoreError.notFound where id != nil {
-      guard !trial.dryRun else {
-        throw CommandFailure("--dry-run makes no keystore: it wants one that is there", code: "no-keystore")
-      }
       let app = try common.app()
-      _ = try common.registrar(for: app)
-      let slot = NewSlot(
-        name: "password", credential: try common.newPassword(), parameters: try common.parameters())
-      try TextFile.makeFolder(of: common.keystorePath)
       guard let id else { return nil }
-      let session = try common.keystoreFile.create(
-        id: id.user, key: .generate(), at: SystemClock().now(), slots: [slot])
+      // A keystore of somebody who does not exist would only be in the way.
+      try await RegistrarLink.open(try common.registrar(for: app), app: app) { link in
+        guard try await link.history(of: id.user) != nil else {
+          throw CommandFailure("nobody has claimed \(id.user) in \(app)", code: ProblemCode.unknownUser.rawValue)
+        }
+      }
+      if trial.dryRun { return try ScratchKeystore.session(id: id.user, app: app) }
+      let session = try makeKeystore(id: id.user)
       try session.addApp(app, registrars: [])
       return session
     }
   }
 
+  private func makeKeystore(id: UserID) throws -> KeystoreSession {
+    let slot = NewSlot(
+      name: "password", credential: try common.store.newPassword(), parameters: try common.store.parameters())
+    try TextFile.makeFolder(of: common.store.path)
+    return try common.store.file.create(id: id, key: .generate(), at: SystemClock().now(), slots: [slot])
+  }
+
   private func sessionWithApp() throws -> KeystoreSession {
-    let session = try common.openSession()
+    let session = try common.store.openSession()
     try session.addApp(try common.app(), registrars: [])
     return session
   }
@@ -150,12 +156,12 @@ struct Recover: KeyCommand {
   private func ask(_ plan: RecoveryPlan, _ keys: OwnKeys) async throws -> Report {
     let head = try keys.state().head
     guard !trial.dryRun else { return plan.report(keys, request: nil, lines: plan.missingLines()) }
-    let now = SystemClock().now()
-    let change = try keys.session.begin(.recover, in: keys.app, key: .generated, at: now)
+    let change = try keys.session.begin(.recover, in: keys.app, key: .generated, at: SystemClock().now())
     guard let key = change.publicKey.flatMap({ IncomingKey($0, of: keys.keystore) }) else {
       throw CommandFailure("there is no new key")
     }
-    // As late as a registrar takes it: so there is most time for the approvals.
+    // As late as the registrar takes it, by its own clock: so there is most time for the approvals.
+    let now = keys.known?.judged.asOf.time ?? SystemClock().now()
     let draft = draft(
       after: head, key: key, rise: plan.rise, authority: try authority(plan, keys),
       now: now + Limits.clockSkew - Self.margin)
@@ -166,7 +172,7 @@ struct Recover: KeyCommand {
     return plan.report(keys, request: request, lines: plan.missingLines())
   }
 
-  /// What clocks may differ by between here and the registrar.
+  /// Less than the registrar would take, because its clock may not run evenly.
   private static let margin: Milliseconds = 20_000
 
   /// Puts the approvals that came to the draft that waits for them.

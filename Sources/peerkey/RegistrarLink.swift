@@ -48,6 +48,25 @@ struct RegistrarLink: Sendable {
     }
   }
 
+  /// Runs `body` with a link for reading: as a member of the app if that is needed, with the keystore at hand.
+  static func openReading<T>(
+    _ address: RegistrarAddress, app: AppID, keystore: KeystoreOptions, _ body: (RegistrarLink) async throws -> T
+  ) async throws -> T {
+    let isOpen = try await open(address, app: app) { link in
+      try await link.policies()?.current?.rules.recordRead != .members
+    }
+    guard !isOpen else { return try await open(address, app: app, body) }
+    let unlocked: OpenKeystore
+    do {
+      unlocked = try keystore.unlock(app: app)
+    } catch {
+      throw CommandFailure(
+        "\(app) lets only members look, and there is no keystore of one: \(CommandFailure(error).description)",
+        code: ProblemCode.notAuthorised.rawValue)
+    }
+    return try await open(address, app: app, member: { unlocked }, body)
+  }
+
   private init(
     address: RegistrarAddress, app: AppID, transport: WatchedTransport, authorization: Registrar.Authorization?
   ) {

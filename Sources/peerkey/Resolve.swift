@@ -25,7 +25,7 @@ struct Resolve: KeyCommand {
   func perform() async throws -> Report {
     let app = try common.app()
     let address = try common.registrar(for: app)
-    return try await RegistrarLink.open(address, app: app) { link in
+    return try await RegistrarLink.openReading(address, app: app, keystore: common.store) { link in
       let ids = users.map(\.user)
       let answers = try await link.resolver.resolve(Set(ids), .always)
       let reasons = ids.compactMap { if case .unavailable(let reason) = answers[$0] { reason } else { nil } }

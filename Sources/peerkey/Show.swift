@@ -19,20 +19,20 @@ struct Show: KeyCommand {
   @OptionGroup var common: CommonOptions
 
   func perform() async throws -> Report {
-    let sealed = try common.keystoreFile.read()
-    var lines = ["id          \(sealed.id)", "keystore    \(common.keystorePath) (written \(sealed.revision) times)"]
+    let sealed = try common.store.file.read()
+    var lines = ["id          \(sealed.id)", "keystore    \(common.store.path) (written \(sealed.revision) times)"]
     var json: [(JSONString, JSONValue)] = [
-      ("id", .text(sealed.id.text)), ("keystore", .text(common.keystorePath)), ("revision", .integer(sealed.revision)),
+      ("id", .text(sealed.id.text)), ("keystore", .text(common.store.path)), ("revision", .integer(sealed.revision)),
       ("apps", .array(sealed.apps.map { app in Self.json(app, sealed) })),
       ("paperKeys", .array(sealed.paperKeys.map { .text(KeyText.text($0)) })),
       ("slots", .array(sealed.slots.map { ["name": .text($0.name), "kind": .text($0.kind.rawValue)] })),
     ]
-    let app = try common.namedApp() ?? (sealed.apps.count == 1 ? sealed.apps.first : nil)
+    let app = try common.service.namedApp() ?? (sealed.apps.count == 1 ? sealed.apps.first : nil)
     guard let app, let address = try? common.registrar(of: sealed, for: app) else {
       lines.append("apps        \(sealed.apps.map(\.text).joined(separator: ", "))")
       return Report(json: JSONObject(json), lines: lines)
     }
-    let keystore = hasPassword ? try common.unlock() : nil
+    let keystore = common.store.hasPasswordFile ? try common.store.unlock() : nil
     let member: RegistrarLink.Member? = keystore.map { keystore in { @Sendable in keystore } }
     let mark = keystore?.state(in: app)?.mark.map { (user: sealed.id, mark: $0) }
     return try await RegistrarLink.open(address, app: app, mark: mark, member: member) { link in
@@ -47,8 +47,6 @@ struct Show: KeyCommand {
       return Report(json: JSONObject(json + known.json), lines: lines + known.lines(held: held))
     }
   }
-
-  private var hasPassword: Bool { Settings.text(common.passwordFileFlag, "PEERKEY_PASSWORD_FILE") != nil }
 
   private static func json(_ app: AppID, _ keystore: SealedKeystore) -> JSONValue {
     ["app": .text(app.text), "registrars": .array(keystore.registrars(of: app).map { .text($0) })]

@@ -34,11 +34,11 @@ struct Sign: AsyncParsableCommand {
   }
 
   private func signed() throws -> [UInt8] {
-    let sealed = try common.keystoreFile.read()
+    let sealed = try common.store.file.read()
     let app = try common.app(of: sealed)
     let input = try TextFile.read("-", limit: Self.maxBytes)
     let objects = try text ? [] : Self.objects(input)
-    let keystore = try common.unlock(app: app)
+    let keystore = try common.store.unlock(app: app)
     do throws(SigningError) {
       if text { return Array(try keystore.sign(JSONString(String(decoding: input, as: UTF8.self)), app: app).utf8) }
       var lines: [[UInt8]] = []

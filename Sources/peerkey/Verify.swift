@@ -25,6 +25,7 @@ struct Verify: AsyncParsableCommand {
   var users: String?
 
   @OptionGroup var service: RegistrarOptions
+  @OptionGroup var store: KeystoreOptions
 
   @Option(help: "Threads that verify; one per processor unless given.")
   var threads: Int = BatchPipeline.processors
@@ -38,7 +39,7 @@ struct Verify: AsyncParsableCommand {
     if let signers, service.registrarFlag == nil {
       return try await run { SignerFileJudge(signers: signers) }
     }
-    try await RegistrarLink.open(try service.address(), app: try service.app()) { link in
+    try await RegistrarLink.openReading(try service.address(), app: try service.app(), keystore: store) { link in
       let watched = WatchedSigners(link.resolver)
       try await run { RegistrarJudge(signers: watched, file: signers) }
       guard let reason = watched.unavailable else { return }

@@ -130,7 +130,9 @@ import Testing
     let session = try folder.file().makeActive()
     let stranger = SigningKey.generate().verifyingKey
     func expect(_ error: KeystoreError, _ body: () throws -> Void) { #expect(throws: error) { try body() } }
-    expect(.unknownApp(appID("x.example"))) { _ = try session.begin(.revoke, in: appID("x.example"), key: nil, at: now) }
+    expect(.unknownApp(appID("x.example"))) {
+      _ = try session.begin(.revoke, in: appID("x.example"), key: nil, at: now)
+    }
     expect(.invalidChange("rotate needs a key")) { _ = try session.begin(.rotate, in: chat, key: nil, at: now) }
     expect(.invalidChange("revoke brings no key")) {
       _ = try session.begin(.revoke, in: chat, key: .generated, at: now)

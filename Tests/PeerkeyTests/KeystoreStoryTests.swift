@@ -34,6 +34,12 @@ import Testing
     try FileManager.default.removeItem(atPath: alice.keystore)
     var device = Person(world, "alice-2")
     #expect(try device.code("recover", "--paper-key-file", alice.paper) == "no-keystore")
+    #expect(
+      try device.code("recover", "--id", "0mc2q6zx7calicealicealice", "--paper-key-file", alice.paper) == "unknown-user"
+    )
+    let tried = try device.done("recover", "--id", id, "--paper-key-file", alice.paper, "--dry-run")
+    #expect(tried["dryRun"]?.bool == true && tried["rank"]?.integer == 0)
+    #expect(!FileManager.default.fileExists(atPath: device.keystore), "a trial leaves nothing behind")
     let recovered = try device.done("recover", "--id", id, "--paper-key-file", alice.paper)
     #expect(recovered["rank"]?.integer == 0 && recovered["action"]?.string == "recover")
     let third = try #require(try device.currentKey())
@@ -50,6 +56,7 @@ import Testing
     #expect(try device.done("resolve", id)["users"]?.array?.first?.object?["result"]?.string == "known")
     #expect(try device.run("resolve", id, "0mc2q6zx7calicealicealice").status == 1)
 
+    #expect(try device.done("claim")["effect"]?.string == "same")
     // The first key is lost, so nobody can prove the id in a further app.
     device.app = KeystoreWorld.forum
     #expect(try device.code("claim") == "no-original-claim")

@@ -144,5 +144,11 @@ import Testing
     try alice.done("claim", "--invitation", file)
     try alice.done("rotate")
     #expect(try alice.state()["sequence"]?.integer == 1, "members may look")
+    #expect(try alice.done("history")["entries"]?.array?.count == 2)
+    #expect(try alice.done("resolve", id)["users"]?.array?.first?.object?["result"]?.string == "known")
+    #expect(try alice.verdicts([try alice.signed("x")]) == ["valid"])
+    var stranger = Person(world, "stranger")
+    stranger.app = "club.example"
+    #expect(try stranger.code("resolve", id) == "not-authorised")
   }
 }

@@ -122,8 +122,8 @@ struct Person {
 
   /// The verdicts on lines of objects.
   func verdicts(_ lines: [String]) throws -> [String?] {
-    let outcome = try BuiltProgram.run(
-      "peerkey", ["verify", "--registrar", registrar, "--app", app], input: Array(lines.joined(separator: "\n").utf8))
+    let arguments = try arguments(["verify"]).filter { $0 != "--json" }
+    let outcome = try BuiltProgram.run("peerkey", arguments, input: Array(lines.joined(separator: "\n").utf8))
     #expect(outcome.status == 0, "\(outcome.error)")
     return try outcome.lines.map { try JSONValue.parseStrict(Array($0.utf8)).object?["verdict"]?.string }
   }
