@@ -26,6 +26,7 @@ extension KeyRecord {
     self.approving = approving
     canonical = []
     self.hash = hash
+    boundness = draft.action == .claim ? Boundness() : nil
   }
 }
 

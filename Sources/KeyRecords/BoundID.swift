@@ -1,5 +1,6 @@
 public import Cryptography
 import PeerstackFormat
+import Synchronization
 
 /// Ids that prove their own first record (protocol §2.3).
 public enum BoundID {
@@ -42,9 +43,14 @@ public enum BoundID {
     UserID(PeerstackID.timePart(now: commitment.created) + suffix(for: commitment))
   }
 
-  /// Whether a claim's id is bound to it. Costs over a thousand hashes: ask where a rule or a person does, and keep it.
+  /// Whether a claim's id is bound to it. Costs over a thousand hashes the first time, and is kept with the record: ask
+  /// where a rule or a person does.
   public static func isBound(_ claim: KeyRecord) -> Bool {
-    guard claim.action == .claim, let created = claim.subject.created else { return false }
+    claim.boundness?.value { isBoundComputed(claim) } ?? false
+  }
+
+  private static func isBoundComputed(_ claim: KeyRecord) -> Bool {
+    guard let created = claim.subject.created else { return false }
     let commitment = Commitment(
       created: created, authority: claim.authority, publicKey: claim.publicKey, publicBoxKey: claim.publicBoxKey)
     return claim.subject.text.hasSuffix(suffix(for: commitment))
@@ -63,5 +69,23 @@ public enum BoundID {
       number /= 36
     }
     return String(decoding: digits.reversed(), as: UTF8.self)
+  }
+}
+
+/// Whether a claim is bound, worked out once, by whoever asks first.
+final class Boundness: Sendable {
+  private static let unknown: UInt8 = 0
+  private static let isNot: UInt8 = 1
+  private static let `is`: UInt8 = 2
+
+  private let known = Atomic<UInt8>(unknown)
+
+  /// The answer; two that ask at once work it out twice, to the same end.
+  func value(_ compute: () -> Bool) -> Bool {
+    let known = known.load(ordering: .relaxed)
+    guard known == Self.unknown else { return known == Self.is }
+    let value = compute()
+    self.known.store(value ? Self.is : Self.isNot, ordering: .relaxed)
+    return value
   }
 }

@@ -71,6 +71,8 @@ public struct KeyRecord: Sendable {
   public let canonical: [UInt8]
   /// The record hash.
   public let hash: RecordHash
+  /// Of a claim: whether its id is bound to it, once somebody has asked.
+  let boundness: Boundness?
 
   static let requiredFields = [
     "type", "id", "group", "app", "subject", "signer", "sequence", "action", "publicKey", "publicBoxKey", "authority",
@@ -116,6 +118,7 @@ public struct KeyRecord: Sendable {
     approving = form.approving
     self.canonical = canonical
     hash = RecordHash(of: canonical)
+    boundness = action == .claim ? Boundness() : nil
   }
 
   private static func reason(_ fields: FieldReader, _ action: Action) throws(Refusal) -> Reason? {

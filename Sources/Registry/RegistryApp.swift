@@ -79,7 +79,11 @@ public final class RegistryApp: Sendable {
   public nonisolated(nonsending) func submit(
     _ body: SubmissionBody
   ) async throws(RegistryUnavailable) -> SubmissionOutcome {
-    try await commitPath.submit(body, to: memory)
+    // Worked out here, on the loop of who submits, and kept with the record: not under the lock.
+    if let claim = body.submission.record, claim.action == .claim, try snapshot().policy.rules.boundSince != nil {
+      _ = BoundID.isBound(claim)
+    }
+    return try await commitPath.submit(body, to: memory)
   }
 
   /// What would become of a submission now. Changes nothing, and uses nothing up.

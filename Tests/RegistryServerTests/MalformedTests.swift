@@ -25,7 +25,7 @@ struct MalformedCase: Sendable, CustomTestStringConvertible {
     MalformedCase(
       name: name,
       bytes: { TestConnection.request("POST", "/apps/\($0.app)/records", ["Content-Type: application/json"], bytes) },
-      status: status, code: code)
+      status: status, code: code, isConnectionUsable: status != 413)
   }
 
   /// A request without a body that counts.

@@ -9,7 +9,10 @@ extension HTTPResponse {
   static func problem(_ problem: Problem) -> HTTPResponse {
     var fields = AnswerFields.problem
     if let seconds = problem.retryAfterSeconds { fields.add("retry-after", String(seconds)) }
-    return HTTPResponse(status: problem.code.status, fields: fields, body: problem.body)
+    var response = HTTPResponse(status: problem.code.status, fields: fields, body: problem.body)
+    // Also of a record that is too large in a body that is not (protocol §8: the connection closes after 413).
+    response.closesConnection = problem.code == .tooLarge
+    return response
   }
 
   /// 405, with the methods that are served.

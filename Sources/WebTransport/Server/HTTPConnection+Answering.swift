@@ -36,7 +36,7 @@ extension HTTPConnection {
 
   private func respond(_ response: HTTPResponse, to request: HandledRequest) {
     let head = request.head
-    let keepAlive = head.keepAlive && !service.isStopping
+    let keepAlive = head.keepAlive && !response.closesConnection && !service.isStopping
     let before = output.count
     append(response, isHead: head.method == .head, keepAlive: keepAlive, minorVersion: head.minorVersion)
     observe(request, status: response.status, responseBytes: output.count - before)
