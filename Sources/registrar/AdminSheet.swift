@@ -94,11 +94,13 @@ struct AdminSheet {
   func post(to app: any AppAccess) async throws {
     guard !sheet.approvals.isEmpty else { throw CommandFailure("nobody has signed this yet: use `sign` first") }
     if let key = sheet.missingFinisher {
-      throw CommandFailure("the admin \(Base64.encode(key.bytes32)) must sign once more, as the last: see docs/admin.md")
+      let key = Base64.encode(key.bytes32)
+      throw CommandFailure("the admin \(key) must sign once more, as the last: see docs/admin.md")
     }
     let answer = try await app.submit(sheet.text, isDryRun: false)
     if case .refused(.notAuthorised, let problem) = answer, let missing = problem["missing"]?.integer {
-      throw CommandFailure("not-authorised: \(missing) more of the app's admins must sign: use `draft`, `sign` and `post`")
+      throw CommandFailure(
+        "not-authorised: \(missing) more of the app's admins must sign: use `draft`, `sign` and `post`")
     }
     TextFile.print(JSONValue.object(try answer.accepted("refused")).text)
   }

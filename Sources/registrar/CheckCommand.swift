@@ -21,7 +21,9 @@ struct CheckCommand: AsyncParsableCommand {
     let untold = report.differenceCount - report.differences.count
     if untold > 0 { TextFile.print(Array("and \(untold) more".utf8)) }
     let checked = "\(report.appCount) apps, \(report.userCount) users, \(report.entryCount) entries"
-    guard report.differenceCount == 0 else { throw CommandFailure("\(report.differenceCount) differences in \(checked)") }
+    guard report.differenceCount == 0 else {
+      throw CommandFailure("\(report.differenceCount) differences in \(checked)")
+    }
     TextFile.print(Array("\(checked): everything is as the entries say".utf8))
   }
 }

@@ -89,7 +89,8 @@ struct PolicyChangeOptions: ParsableArguments {
       valueName: "time"))
   var boundSince: String?
 
-  @Option(help: ArgumentHelp("How long after a first claim rival claims are let in, as 7d; 0: none.", valueName: "span"))
+  @Option(
+    help: ArgumentHelp("How long after a first claim rival claims are let in, as 7d; 0: none.", valueName: "span"))
   var contestWindow: SpanArgument?
 
   @Option(help: ArgumentHelp("Who may read keys and histories: public or members.", valueName: "who"))

@@ -8,7 +8,7 @@ struct Registrar: AsyncParsableCommand {
     abstract: "Keeps the public keys of an app's users: which key belongs to which id, and who may change that.",
     subcommands: [
       ServeCommand.self, MigrateCommand.self, AppCommand.self, UserCommand.self, AdjudicateCommand.self,
-      InviteCommand.self, CheckCommand.self, ExportCommand.self, ImportCommand.self,
+      InviteCommand.self, ExplainCommand.self, CheckCommand.self, ExportCommand.self, ImportCommand.self,
       JudgeCommand.self, KeygenCommand.self, HealthCommand.self,
     ])
 }

@@ -29,9 +29,8 @@ struct RegistrarServer: CustomStringConvertible {
     }
     let loop = try EventLoop.start(name: "client")
     let client = WebClient(on: loop)
-    let server = RegistrarServer(
-      client: client, origin: url.origin, prefix: url.target.hasSuffix("/") ? String(url.target.dropLast()) : url.target,
-      deadline: deadline)
+    let prefix = url.target.hasSuffix("/") ? String(url.target.dropLast()) : url.target
+    let server = RegistrarServer(client: client, origin: url.origin, prefix: prefix, deadline: deadline)
     do {
       let value = try await body(server)
       await client.close()
