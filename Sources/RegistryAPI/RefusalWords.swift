@@ -63,9 +63,7 @@ struct RefusalWords {
     case .tierProtected: return tiersAbove
     case .pendingExists: return pending
     case .clockSkew: return clock
-    case .contested:
-      let claims = facts["claims"]?.array?.compactMap(\.string) ?? []
-      return ["the claims are \(claims.joined(separator: ", "))"]
+    case .contested: return rivals
     case .rateLimited:
       return (facts["retryAfter"]?.integer).map { ["it can be sent again in \(TimeWords.span($0 * 1_000))"] } ?? []
     default: return []
@@ -76,6 +74,13 @@ struct RefusalWords {
     guard let head = facts["head"]?.string else { return [] }
     let place = facts["sequence"]?.integer.map { ", sequence \($0)" } ?? ""
     return ["the head is \(head)\(place)"]
+  }
+
+  private var rivals: [String] {
+    let claims = facts["claims"]?.array?.compactMap(\.string) ?? []
+    let list = claims.isEmpty ? [] : ["the claims are \(claims.joined(separator: ", "))"]
+    guard case .adjudication? = submission else { return list }
+    return list + ["rivals are still let in: an adjudication is taken when the contest window has ended"]
   }
 
   private var tiersAbove: [String] {
@@ -102,7 +107,7 @@ struct RefusalWords {
 
   private func authorisation(_ missing: [Explanation.TierNote]) -> [String] {
     if let count = facts["missing"]?.integer {
-      return ["\(Self.approvals(count)) of the app's admins missing"]
+      return ["\(count) more of the app's admins must sign"]
     }
     var sentences: [String] = []
     if let rank = facts["rank"]?.integer {

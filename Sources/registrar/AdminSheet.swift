@@ -97,12 +97,13 @@ struct AdminSheet {
       let key = Base64.encode(key.bytes32)
       throw CommandFailure("the admin \(key) must sign once more, as the last: see docs/admin.md")
     }
-    let answer = try await app.submit(sheet.text, isDryRun: false)
-    if case .refused(.notAuthorised, let problem) = answer, let missing = problem["missing"]?.integer {
-      throw CommandFailure(
-        "not-authorised: \(missing) more of the app's admins must sign: use `draft`, `sign` and `post`")
+    switch try await app.submit(sheet.text, isDryRun: false) {
+    case .accepted(let entry): TextFile.print(JSONValue.object(entry).text)
+    case .refused(let code, let problem):
+      let submission = try? Submission.verify(sheet.text, app: app.id).get()
+      let explanation = Explanation(refused: code, problem, in: Explanation.Setting(submission: submission))
+      throw CommandFailure(explanation.words.joined(separator: "; "))
     }
-    TextFile.print(JSONValue.object(try answer.accepted("refused")).text)
   }
 
   /// What is signed, and how far it is, for people.

@@ -27,17 +27,6 @@ enum SubmissionAnswer {
   init(_ problem: Problem) {
     self = .refused(code: problem.code, problem: (try? JSONValue.parseStrict(problem.body))?.object ?? [:])
   }
-
-  /// The fields of what was accepted.
-  func accepted(_ step: String) throws -> JSONObject {
-    switch self {
-    case .accepted(let fields): return fields
-    case .refused(let code, let problem):
-      let facts = problem.omitting(["type", "title", "status", "detail", "code"])
-      let words = facts.isEmpty ? "" : " \(String(decoding: JSONValue.object(facts).text, as: UTF8.self))"
-      throw CommandFailure("\(step): \(code.rawValue): \(code.detail)\(words)")
-    }
-  }
 }
 
 /// Where the app is: a running registrar, else the database.
