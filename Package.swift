@@ -74,7 +74,7 @@ let commands: [Target] = [
     "registrar",
     [
       "Conformance", "Cryptography", "PeerstackFormat", "KeyRecords", "RegistryAPI", "Registry", "RegistryServer",
-      "WebTransport", "Postgres", "PostgresCluster", logging,
+      "HTTPFormat", "WebTransport", "Postgres", "PostgresCluster", logging,
     ]),
   command(
     "peerkey",
@@ -109,7 +109,9 @@ let testTargets: [Target] = [
       "Registry", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "HTTPFormat", "WebTransport",
       "Postgres", "PostgresCluster", "PostgresTestSupport", logging, metrics,
     ]),
-  tests("Registrar", of: "registrar", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat"]),
+  tests(
+    "Registrar", of: "registrar",
+    ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),

@@ -6,8 +6,8 @@ import RegistryAPI
 
 struct AppCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "app", abstract: "Create and show apps.",
-    subcommands: [Create.self, Show.self, List.self])
+    commandName: "app", abstract: "Create and show apps, and change their policies.",
+    subcommands: [Create.self, Show.self, List.self, PolicyCommand.self])
 
   struct Create: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -6,6 +6,8 @@ import KeyRecords
 struct AppArgument: ExpressibleByArgument {
   let app: AppID
 
+  init(app: AppID) { self.app = app }
+
   init?(argument: String) {
     guard let app = AppID(argument) else { return nil }
     self.app = app
@@ -19,6 +21,16 @@ struct UserArgument: ExpressibleByArgument {
   init?(argument: String) {
     guard let user = UserID(argument) else { return nil }
     self.user = user
+  }
+}
+
+/// A record hash on the command line.
+struct HashArgument: ExpressibleByArgument {
+  let hash: RecordHash
+
+  init?(argument: String) {
+    guard let hash = RecordHash(argument) else { return nil }
+    self.hash = hash
   }
 }
 

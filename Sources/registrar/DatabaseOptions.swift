@@ -32,6 +32,9 @@ struct DatabaseOptions: ParsableArguments {
 
   var dataDirectory: String { Settings.text(dataFlag, "REGISTRAR_DATA") ?? Settings.defaultDataDirectory }
 
+  /// Whether the command line says which database.
+  var isNamedByFlag: Bool { dataFlag != nil || databaseFlag != nil }
+
   /// The database that was named; nil for the private cluster.
   func namedDatabase() throws -> PostgresConfiguration? {
     guard let address = Settings.text(databaseFlag, "DATABASE_URL") else { return nil }

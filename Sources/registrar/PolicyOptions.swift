@@ -44,7 +44,7 @@ struct PolicyOptions: ParsableArguments {
     let window = contestWindow?.milliseconds ?? 0
     guard Limits.contestWindow.contains(window) else { throw ValidationError("a contest window has at most 30d") }
     return PolicyRules(
-      admins: admins, admission: admission, boundSince: try boundSinceTime(now), contestWindow: window,
+      admins: admins, admission: admission, boundSince: try Self.boundSinceTime(boundSince, now), contestWindow: window,
       recordRead: recordRead)
   }
 
@@ -57,13 +57,14 @@ struct PolicyOptions: ParsableArguments {
     return text
   }
 
-  private func boundSinceTime(_ now: Milliseconds) throws -> Milliseconds? {
-    switch boundSince {
+  /// What `--bound-since` says.
+  static func boundSinceTime(_ text: String, _ now: Milliseconds) throws -> Milliseconds? {
+    switch text {
     case "now": return now
     case "never": return nil
     default:
-      guard let time = Milliseconds(boundSince), time >= 0 else {
-        throw ValidationError("--bound-since is \"\(boundSince)\": give now, never or milliseconds since 1970")
+      guard let time = Milliseconds(text), time >= 0 else {
+        throw ValidationError("--bound-since is \"\(text)\": give now, never or milliseconds since 1970")
       }
       return time
     }

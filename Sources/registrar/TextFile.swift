@@ -4,8 +4,9 @@ import Glibc
 enum TextFile {
   private static let largest = 1 << 30
 
+  /// A file, or standard input for `-`.
   static func read(_ path: String) throws -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw CommandFailure("cannot open \(path): \(Self.lastError)") }
     defer { close(descriptor) }
     var text: [UInt8] = []
@@ -69,6 +70,17 @@ enum TextFile {
     }
   }
 
+  /// Puts a text in the place of a file, whole or not at all.
+  static func replace(_ path: String, with text: [UInt8]) throws {
+    let new = "\(path).new-\(getpid())"
+    try create(new, text)
+    guard rename(new, path) == 0 else {
+      let reason = lastError
+      unlink(new)
+      throw CommandFailure("cannot write \(path): \(reason)")
+    }
+  }
+
   /// Makes a folder, and those it lies in, unless they are there.
   static func makeDirectory(_ path: String) throws {
     var prefix = path.hasPrefix("/") ? "" : "."
@@ -84,6 +96,9 @@ enum TextFile {
   static func print(_ line: [UInt8]) {
     if !write(line + [UInt8(ascii: "\n")], to: STDOUT_FILENO) { exit(EXIT_FAILURE) }
   }
+
+  /// One line on standard error, for what is no answer. Nobody may be listening; that is no reason to stop.
+  static func say(_ line: String) { _ = write(Array((line + "\n").utf8), to: STDERR_FILENO) }
 
   private static func write(_ text: [UInt8], to descriptor: Int32) -> Bool {
     var rest = text[...]
