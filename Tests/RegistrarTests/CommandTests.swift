@@ -33,13 +33,8 @@ import Testing
     let file = tests.appending(path: "Vectors/key-histories/histories.json").path()
     let outcome = try run(["judge", file])
     #expect(outcome.status == 0)
-<<<<<<< HEAD
-    let cases = try #require(
-      JSONValue.parseLenient([UInt8](Data(contentsOf: URL(filePath: file)))).object?["cases"]?.array)
-=======
     let text = [UInt8](try Data(contentsOf: URL(filePath: file)))
     let cases = try #require(JSONValue.parseLenient(text).object?["cases"]?.array)
->>>>>>> admin
     try #require(outcome.lines.count == cases.count)
     for (line, expected) in zip(outcome.lines, cases) {
       let result = try #require(JSONValue.parseStrict(Array(line.utf8)).object)

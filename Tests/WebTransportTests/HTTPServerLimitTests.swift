@@ -197,16 +197,19 @@ struct HTTPServerLimitTests {
 
   @Test("A stop answers what is under way, closes what is idle, and takes nothing more")
   func gracefulStop() async throws {
-    try await TestServer.run { test in
-      let idle = try test.client()
-      let busy = try test.client()
+    // An address of its own: the port may be another test's as soon as it is free.
+    try await TestServer.run {
+      $0.host = "127.0.0.9"
+    } _: { test in
+      let idle = try TestClient(port: test.server.port, address: 0x7F00_0009)
+      let busy = try TestClient(port: test.server.port, address: 0x7F00_0009)
       try idle.send(HTTPServerLimitTests.get)
       #expect(try idle.response().fields["connection"] == nil)
       try busy.send(HTTPServerLimitTests.gated + HTTPServerLimitTests.get)
       #expect(await eventually { test.service.gate.arrivals == 1 })
       let stop = Task.detached { await test.server.stop(deadline: .seconds(TestClient.patienceSeconds)) }
       #expect(try idle.rest() == [])
-      #expect(throws: TestClient.Failure.self) { try test.client() }
+      #expect(throws: TestClient.Failure.self) { try TestClient(port: test.server.port, address: 0x7F00_0009) }
       test.service.gate.open()
       let answer = try busy.response()
       #expect(answer.text == "passed 1" && answer.fields["connection"] == "close")

@@ -20,7 +20,8 @@ final class TestClient {
   private var buffer: [UInt8] = []
   private var isOpen = true
 
-  init(port: UInt16, receiveBuffer: Int32? = nil) throws {
+  /// Connects; to 127.0.0.1 unless another number is given.
+  init(port: UInt16, address number: UInt32 = 0x7F00_0001, receiveBuffer: Int32? = nil) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var one: Int32 = 1
     setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
@@ -31,7 +32,7 @@ final class TestClient {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    address.sin_addr.s_addr = number.bigEndian
     let code = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
