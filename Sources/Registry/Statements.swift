@@ -131,6 +131,25 @@ enum Statements {
   static let appliedMigrations = PreparedStatement(
     "applied_migrations", "select name, hash from schema_migrations")
 
+  // MARK: Members' requests
+
+  /// Returns the nonces that were not there. In one order everywhere, so that two batches cannot wait for each other.
+  static let useRequestNonces = PreparedStatement(
+    "use_request_nonces",
+    """
+    insert into request_nonces (app, digest, expires)
+    select $1::text, n.digest, n.expires from unnest($2::bytea[], $3::bigint[]) as n (digest, expires) order by n.digest
+    on conflict (app, digest) do nothing returning digest
+    """)
+
+  /// At most `$3` of those that expired before `$2`.
+  static let dropRequestNonces = PreparedStatement(
+    "drop_request_nonces",
+    """
+    delete from request_nonces where app = $1 and digest = any(array(
+      select n.digest from request_nonces n where n.app = $1 and n.expires < $2 order by n.expires limit $3))
+    """)
+
   // MARK: The registrar's key
 
   static let insertRegistrarKey = PreparedStatement(
