@@ -4,5 +4,6 @@ public enum Migrations {
   public static let all: [(name: String, sql: [UInt8])] = [
     ("V0001_registry", PackageResources.V0001_registry_sql),
     ("V0002_request_nonces", PackageResources.V0002_request_nonces_sql),
+    ("V0003_webhook_cursors", PackageResources.V0003_webhook_cursors_sql),
   ]
 }

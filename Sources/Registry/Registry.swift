@@ -14,7 +14,7 @@ public final class Registry: Sendable {
   /// The registrar's key: made with the database, the same for all instances.
   public let signingKey: SigningKey
 
-  private let core: RegistryCore
+  let core: RegistryCore
   private let follower: Follower
   private let commitPath: CommitPath
   private let nonces: RequestNonces

@@ -60,17 +60,22 @@ public final class RegistryApp: Sendable {
   public nonisolated(nonsending) func export(
     after: Int64?, limit: Int = APILimits.exportEntries.upperBound
   ) async throws(RegistryUnavailable) -> [UInt8] {
+    var text: [UInt8] = []
+    for entry in try await entries(after: after, limit: limit) {
+      entry.appendText(to: &text)
+      text.append(UInt8(ascii: "\n"))
+    }
+    return text
+  }
+
+  /// The same entries as values.
+  public nonisolated(nonsending) func entries(
+    after: Int64?, limit: Int
+  ) async throws(RegistryUnavailable) -> [StoredEntry] {
     let count = min(max(limit, 0), APILimits.exportEntries.upperBound)
     let rows = try await core.query(
       Statements.export, [.text(id.text), .int8(after ?? -1), .int8(memory.applied), .int8(Int64(count))])
-    return try core.unavailable {
-      var text: [UInt8] = []
-      for row in rows {
-        try StoredEntry(row).appendText(to: &text)
-        text.append(UInt8(ascii: "\n"))
-      }
-      return text
-    }
+    return try core.unavailable { try rows.map { try StoredEntry($0) } }
   }
 
   // MARK: Writing

@@ -116,6 +116,20 @@ final class RegistryCore: Sendable {
     }
   }
 
+  /// Runs a statement that changes something beside the commit path, and commits. It must not wait long for a lock.
+  ///
+  /// - Throws: ``RegistryUnavailable``: it may or may not have happened.
+  @discardableResult
+  nonisolated(nonsending) func change(
+    _ statement: PreparedStatement, _ parameters: [PostgresValue]
+  ) async throws(RegistryUnavailable) -> PostgresRows {
+    do {
+      return try await shortSession.transaction { try await $0.commit(after: [(statement, parameters)])[0] }
+    } catch {
+      throw unavailable(error)
+    }
+  }
+
   /// Says that the registry is unavailable because of an error; one that is not an absence of the database is logged.
   func unavailable(_ error: any Error) -> RegistryUnavailable {
     if let error = error as? RegistryUnavailable { return error }

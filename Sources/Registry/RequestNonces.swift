@@ -94,23 +94,15 @@ final class RequestNonces: Sendable {
   }
 
   private nonisolated(nonsending) func run(_ batch: [Waiting]) async -> [Result<Bool, RegistryUnavailable>] {
-    do {
-      let rows = try await core.shortSession.transaction { transaction in
-        try await transaction.commit(after: [
-          (
-            Statements.useRequestNonces,
-            [
-              .text(batch[0].app.text), .byteaArray(batch.map(\.digest.bytes)), .int8Array(batch.map(\.expires)),
-            ]
-          )
-        ])
-      }
-      var new = Set(try (rows.first?.map { try $0.bytes(0) }) ?? [])
+    do throws(RegistryUnavailable) {
+      let rows = try await core.change(
+        Statements.useRequestNonces,
+        [.text(batch[0].app.text), .byteaArray(batch.map(\.digest.bytes)), .int8Array(batch.map(\.expires))])
       // Of the same nonce twice in a batch the first is new.
+      var new = Set(try core.unavailable { try rows.map { try $0.bytes(0) } })
       return batch.map { .success(new.remove($0.digest.bytes) != nil) }
     } catch {
-      let reason = core.unavailable(error)
-      return batch.map { _ in .failure(reason) }
+      return batch.map { _ in .failure(error) }
     }
   }
 
@@ -124,17 +116,11 @@ final class RequestNonces: Sendable {
       return used >= Self.cleaningInterval
     }
     guard isDue, !core.isStopped else { return }
-    do {
-      try await core.shortSession.transaction { transaction in
-        _ = try await transaction.commit(after: [
-          (
-            Statements.dropRequestNonces,
-            [.text(app.text), .int8(now - Self.cleaningDelay), .int8(Self.cleaningLimit)]
-          )
-        ])
-      }
+    do throws(RegistryUnavailable) {
+      try await core.change(
+        Statements.dropRequestNonces, [.text(app.text), .int8(now - Self.cleaningDelay), .int8(Self.cleaningLimit)])
     } catch {
-      core.logger.debug("expired nonces are left for later", metadata: ["app": "\(app)", "error": "\(error)"])
+      core.logger.debug("expired nonces are left for later", metadata: ["app": "\(app)", "reason": "\(error)"])
     }
   }
 }

@@ -150,6 +150,34 @@ enum Statements {
       select n.digest from request_nonces n where n.app = $1 and n.expires < $2 order by n.expires limit $3))
     """)
 
+  // MARK: Webhooks
+
+  /// The database's clock, in milliseconds since 1970.
+  private static let databaseTime = "(extract(epoch from clock_timestamp()) * 1000)::bigint"
+
+  static let insertWebhookCursor = PreparedStatement(
+    "insert_webhook_cursor",
+    """
+    insert into webhook_cursors (app, next_index, holder, leased_until)
+    values ($1, coalesce((select a.next_index from apps a where a.app = $1), 0), '', 0) on conflict (app) do nothing
+    """)
+
+  /// No row if another holder has the lease.
+  static let takeWebhookCursor = PreparedStatement(
+    "take_webhook_cursor",
+    """
+    update webhook_cursors set holder = $2, leased_until = \(databaseTime) + $3
+    where app = $1 and (holder = $2 or leased_until <= \(databaseTime)) returning next_index
+    """)
+
+  /// No row if another holder has taken the lease. One that ran out and that nobody has taken is renewed.
+  static let moveWebhookCursor = PreparedStatement(
+    "move_webhook_cursor",
+    """
+    update webhook_cursors set next_index = greatest(next_index, $4), leased_until = \(databaseTime) + $3
+    where app = $1 and holder = $2 returning next_index
+    """)
+
   // MARK: The registrar's key
 
   static let insertRegistrarKey = PreparedStatement(
