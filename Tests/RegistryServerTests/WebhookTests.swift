@@ -4,6 +4,7 @@ import KeyRecords
 import Logging
 import PeerstackFormat
 import Postgres
+import PostgresTestSupport
 import Synchronization
 import Testing
 import WebTransport
@@ -201,6 +202,40 @@ import WebTransport
     #expect(receiver.mostUnderWay == 1)
     await second.stop()
     await receiver.stop()
+  }
+
+  @Test("deliveries go on after the database was away")
+  func outage() async throws {
+    // Of its own: what is done to it would harm the other tests.
+    let database = try TestDatabase()
+    let receiver = try await TestReceiver.start()
+    let url = try #require(WebhookURL(receiver.url))
+    let app = try #require(AppID("chat.example"))
+    let server = try await TestServer.start(on: try await database.freshSchema()) {
+      $0.webhooks = [app: url]
+      $0.webhookTiming = Self.timing
+    }
+    try await server.createApp("chat.example")
+    for round in 1...4 {
+      try await Self.run(
+        "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()", in: database)
+      let user = try TestUser(app: app, now: server.now)
+      try await eventually("the record is accepted") {
+        [200, 201].contains(try await server.post("/apps/\(app)/records", user.claim).status)
+      }
+      if round % 2 == 0 { try await eventually("it is taken") { Set(receiver.taken).count == round } }
+    }
+    #expect(firsts(receiver.taken) == [1, 2, 3, 4])
+    await server.stop()
+    await receiver.stop()
+  }
+
+  private static func run(_ sql: String, in database: TestDatabase) async throws {
+    let loop = try EventLoop.start(name: "sql")
+    defer { loop.stop() }
+    let session = PostgresSession(configuration: try database.configuration(), loop: loop)
+    defer { session.close() }
+    try await session.transaction { _ = try await $0.query(PreparedStatement("sql", sql)) }
   }
 
   @Test("a webhook that is new to an app begins with what is accepted from then on")

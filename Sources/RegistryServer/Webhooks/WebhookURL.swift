@@ -6,8 +6,8 @@ public struct WebhookURL: Sendable, Hashable, CustomStringConvertible {
 
   /// Nil for anything else: user information, a fragment, white space and non-ASCII characters included.
   public init?(_ text: String) {
-    let text = text.hasPrefix("http") ? text : ""
-    guard let url = WebURL(text) else { return nil }
+    // Those of WebSockets are URLs of that type too.
+    guard text.hasPrefix("http://") || text.hasPrefix("https://"), let url = WebURL(text) else { return nil }
     self.url = url
   }
 
