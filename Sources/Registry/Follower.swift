@@ -82,7 +82,7 @@ final class Follower: Sendable {
         if latest > memory.applied { catchUp(memory) } else if latest == memory.applied { memory.vouch(at: time) }
       }
       noteSchema(try await isSchemaTheKnownOne())
-      for session in core.sessions {
+      for session in core.sessions + [core.shortSession] {
         try await session.transaction(isReadOnly: true) { _ = try await $0.query(Statements.probe) }
       }
       notePoll(true)

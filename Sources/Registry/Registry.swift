@@ -14,9 +14,10 @@ public final class Registry: Sendable {
   /// The registrar's key: made with the database, the same for all instances.
   public let signingKey: SigningKey
 
-  private let core: RegistryCore
+  let core: RegistryCore
   private let follower: Follower
   private let commitPath: CommitPath
+  private let nonces: RequestNonces
   private let known = Mutex<[AppID: RegistryApp]>([:])
   private let first = Mutex<AppID?>(nil)
 
@@ -25,6 +26,7 @@ public final class Registry: Sendable {
     self.core = core
     self.follower = follower
     self.commitPath = commitPath
+    nonces = RequestNonces(core)
   }
 
   /// Connects, checks the schema, and is ready. Reads no users: what they are is read when somebody asks, after a crash
@@ -72,6 +74,7 @@ public final class Registry: Sendable {
     follower.stop()
     core.close()
     await commitPath.drain()
+    await nonces.drain()
     for loop in core.readers.map(\.loop) + [core.commitLoop] {
       await withCheckedContinuation { continuation in loop.execute { continuation.resume() } }
     }
@@ -100,7 +103,8 @@ public final class Registry: Sendable {
     return known.withLock { known in
       if let app = known[id] { return app }
       let app = RegistryApp(
-        memory, core: core, follower: follower, commitPath: commitPath, registrarKey: signingKey.verifyingKey)
+        memory, core: core, follower: follower, commitPath: commitPath, nonces: nonces,
+        registrarKey: signingKey.verifyingKey)
       known[id] = app
       return app
     }

@@ -12,15 +12,18 @@ public final class RegistryApp: Sendable {
   private let memory: AppMemory
   private let reading: UserReading
   private let commitPath: CommitPath
+  private let nonces: RequestNonces
   private let registrarKey: VerifyingKey
 
   init(
-    _ memory: AppMemory, core: RegistryCore, follower: Follower, commitPath: CommitPath, registrarKey: VerifyingKey
+    _ memory: AppMemory, core: RegistryCore, follower: Follower, commitPath: CommitPath, nonces: RequestNonces,
+    registrarKey: VerifyingKey
   ) {
     id = memory.id
     self.core = core
     self.memory = memory
     self.commitPath = commitPath
+    self.nonces = nonces
     self.registrarKey = registrarKey
     reading = UserReading(core: core, memory: memory, follower: follower)
   }
@@ -57,17 +60,22 @@ public final class RegistryApp: Sendable {
   public nonisolated(nonsending) func export(
     after: Int64?, limit: Int = APILimits.exportEntries.upperBound
   ) async throws(RegistryUnavailable) -> [UInt8] {
+    var text: [UInt8] = []
+    for entry in try await entries(after: after, limit: limit) {
+      entry.appendText(to: &text)
+      text.append(UInt8(ascii: "\n"))
+    }
+    return text
+  }
+
+  /// The same entries as values.
+  public nonisolated(nonsending) func entries(
+    after: Int64?, limit: Int
+  ) async throws(RegistryUnavailable) -> [StoredEntry] {
     let count = min(max(limit, 0), APILimits.exportEntries.upperBound)
     let rows = try await core.query(
       Statements.export, [.text(id.text), .int8(after ?? -1), .int8(memory.applied), .int8(Int64(count))])
-    return try core.unavailable {
-      var text: [UInt8] = []
-      for row in rows {
-        try StoredEntry(row).appendText(to: &text)
-        text.append(UInt8(ascii: "\n"))
-      }
-      return text
-    }
+    return try core.unavailable { try rows.map { try StoredEntry($0) } }
   }
 
   // MARK: Writing
@@ -91,6 +99,18 @@ public final class RegistryApp: Sendable {
     _ body: SubmissionBody
   ) async throws(RegistryUnavailable) -> Result<DryRun, Refusal> {
     try await DryRunning(core: core, memory: memory, reading: reading).run(body)
+  }
+
+  // MARK: Members
+
+  /// Uses the nonce of a member's request, of all instances at most once; false if it was used before. The request was
+  /// checked by the caller: whoever is not the signer must not be able to use up a nonce.
+  ///
+  /// - Throws: ``RegistryUnavailable``: it may or may not be used now; the member signs another request.
+  public nonisolated(nonsending) func useRequestNonce(
+    of request: AccessRequest
+  ) async throws(RegistryUnavailable) -> Bool {
+    try await nonces.use(request, in: id, now: try core.clock.now(notBefore: memory.lastAccepted))
   }
 
   // MARK: The feed

@@ -14,6 +14,8 @@ final class RegistryCore: Sendable {
   let commitReader: Reader
   /// For transactions, on the commit loop.
   let sessions: [PostgresSession]
+  /// For short transactions that wait for no app's lock, on the commit loop.
+  let shortSession: PostgresSession
   private let memories = Mutex<[AppID: AppMemory]>([:])
   private let nextNumber = Atomic<Int32>(0)
   private let stopped = Atomic<Bool>(false)
@@ -40,6 +42,7 @@ final class RegistryCore: Sendable {
     commitReader = Reader(
       loop: commitLoop, pool: PostgresPool(configuration: postgres, loop: commitLoop, connections: 1))
     sessions = (0..<CommitPath.sessions).map { _ in PostgresSession(configuration: postgres, loop: commitLoop) }
+    shortSession = PostgresSession(configuration: postgres, loop: commitLoop)
   }
 
   var logger: Logger { configuration.logger }
@@ -56,6 +59,7 @@ final class RegistryCore: Sendable {
     for reader in readers { reader.pool.close() }
     commitReader.pool.close()
     for session in sessions { session.close() }
+    shortSession.close()
   }
 
   // MARK: Apps
@@ -107,6 +111,20 @@ final class RegistryCore: Sendable {
   ) async throws(RegistryUnavailable) -> PostgresRows {
     do {
       return try await reader.pool.query(statement, parameters)
+    } catch {
+      throw unavailable(error)
+    }
+  }
+
+  /// Runs a statement that changes something beside the commit path, and commits. It must not wait long for a lock.
+  ///
+  /// - Throws: ``RegistryUnavailable``: it may or may not have happened.
+  @discardableResult
+  nonisolated(nonsending) func change(
+    _ statement: PreparedStatement, _ parameters: [PostgresValue]
+  ) async throws(RegistryUnavailable) -> PostgresRows {
+    do {
+      return try await shortSession.transaction { try await $0.commit(after: [(statement, parameters)])[0] }
     } catch {
       throw unavailable(error)
     }

@@ -131,6 +131,53 @@ enum Statements {
   static let appliedMigrations = PreparedStatement(
     "applied_migrations", "select name, hash from schema_migrations")
 
+  // MARK: Members' requests
+
+  /// Returns the nonces that were not there. In one order everywhere, so that two batches cannot wait for each other.
+  static let useRequestNonces = PreparedStatement(
+    "use_request_nonces",
+    """
+    insert into request_nonces (app, digest, expires)
+    select $1::text, n.digest, n.expires from unnest($2::bytea[], $3::bigint[]) as n (digest, expires) order by n.digest
+    on conflict (app, digest) do nothing returning digest
+    """)
+
+  /// At most `$3` of those that expired before `$2`.
+  static let dropRequestNonces = PreparedStatement(
+    "drop_request_nonces",
+    """
+    delete from request_nonces where app = $1 and digest = any(array(
+      select n.digest from request_nonces n where n.app = $1 and n.expires < $2 order by n.expires limit $3))
+    """)
+
+  // MARK: Webhooks
+
+  /// The database's clock, in milliseconds since 1970.
+  private static let databaseTime = "(extract(epoch from clock_timestamp()) * 1000)::bigint"
+
+  static let insertWebhookCursor = PreparedStatement(
+    "insert_webhook_cursor",
+    """
+    insert into webhook_cursors (app, next_index, holder, leased_until)
+    values ($1, coalesce((select a.next_index from apps a where a.app = $1), 0), '', 0) on conflict (app) do nothing
+    """)
+
+  /// No row if another holder has the lease.
+  static let takeWebhookCursor = PreparedStatement(
+    "take_webhook_cursor",
+    """
+    update webhook_cursors set holder = $2, leased_until = \(databaseTime) + $3
+    where app = $1 and (holder = $2 or leased_until <= \(databaseTime)) returning next_index
+    """)
+
+  /// No row if another holder has taken the lease. One that ran out and that nobody has taken is renewed.
+  static let moveWebhookCursor = PreparedStatement(
+    "move_webhook_cursor",
+    """
+    update webhook_cursors set next_index = greatest(next_index, $4), leased_until = \(databaseTime) + $3
+    where app = $1 and holder = $2 returning next_index
+    """)
+
   // MARK: The registrar's key
 
   static let insertRegistrarKey = PreparedStatement(

@@ -63,28 +63,4 @@ import Testing
   func target(query: String, target: String) throws {
     #expect(AccessToken.target(of: try head(query: query)) == target)
   }
-
-  private func request(nonce: String) throws -> AccessRequest {
-    let text = try #require(Base64.decodeCanonical(token(nonce: nonce)))
-    return try AccessRequest.read(text).get()
-  }
-
-  @Test("a nonce is used once, until its request is too old to be sent again")
-  func nonces() throws {
-    let nonces = RequestNonces()
-    let first = try request(nonce: "1")
-    #expect(nonces.use(first, until: 100, at: 0) == .first)
-    #expect(nonces.use(first, until: 100, at: 100) == .again)
-    #expect(nonces.use(try request(nonce: "2"), until: 150, at: 50) == .first)
-    #expect(nonces.use(first, until: 300, at: 101) == .first)
-    #expect(nonces.use(try request(nonce: "2"), until: 150, at: 102) == .again)
-  }
-
-  @Test("the memory of nonces is bounded, and closed when it is full")
-  func fullMemory() throws {
-    let nonces = RequestNonces(capacity: 2)
-    for nonce in ["1", "2"] { #expect(nonces.use(try request(nonce: nonce), until: 100, at: 0) == .first) }
-    #expect(nonces.use(try request(nonce: "3"), until: 100, at: 0) == .full)
-    #expect(nonces.use(try request(nonce: "3"), until: 300, at: 101) == .first)
-  }
 }

@@ -109,4 +109,29 @@ import Testing
     #expect(try await club.server.get("\(user)?authorization=\(other)").status == 403)
     await club.server.stop()
   }
+
+  @Test("a request is good once, whichever instance it is sent to")
+  func twoInstances() async throws {
+    let club = try await Club()
+    let other = try await TestServer.start(on: club.server.postgres, clock: club.server.clock)
+    let target = "/apps/\(club.app)/users/\(club.member.id)"
+    for _ in 0..<4 {
+      let fields = ["Authorization: Peerstack \(club.member.authorization("GET", target, now: club.server.now))"]
+      let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
+        for server in [club.server, other, club.server, other] {
+          group.addTask { try await server.get(target, fields).status }
+        }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      #expect(statuses.sorted() == [200, 403, 403, 403])
+    }
+    // A restart does not make it new either.
+    let token = club.member.authorization("GET", target, now: club.server.now)
+    #expect(try await club.get(target, token).status == 200)
+    await other.stop()
+    let third = try await TestServer.start(on: club.server.postgres, clock: club.server.clock)
+    #expect(try await third.get(target, ["Authorization: Peerstack \(token)"]).status == 403)
+    await third.stop()
+    await club.server.stop()
+  }
 }

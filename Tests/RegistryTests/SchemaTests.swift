@@ -24,7 +24,9 @@ import Testing
   @Test(arguments: [
     "update entries set accepted = 0", "delete from entries", "truncate entries", "delete from users",
     "delete from apps", "update used_keys set index = 0", "delete from used_keys", "delete from used_nonces",
-    "update used_nonces set index = 0", "update registrar_key set seed = ''", "delete from registrar_key",
+    "update used_nonces set index = 0", "update request_nonces set expires = 0", "truncate request_nonces",
+    "delete from webhook_cursors",
+    "update registrar_key set seed = ''", "delete from registrar_key",
     "drop table entries", "alter table entries add column x bigint", "create table mine (n bigint)",
     "update schema_migrations set name = ''",
   ])

@@ -6,15 +6,12 @@ import Registry
 import RegistryAPI
 
 /// Lets an app's users read what its policy keeps to them (protocol §8, "Members only").
-struct MemberGate: Sendable {
-  /// Where used nonces are remembered.
-  let nonces: RequestNonces
-
+enum MemberGate {
   /// Passes when the app is public, or the request is signed by the key in force of one of its users.
   ///
   /// - Throws: `not-authorised`, the same for everything that is wrong: what is missing is nobody's to learn.
-  ///   `RegistryUnavailable` when the signer cannot be looked up.
-  func check(_ head: RequestHead, of app: RegistryApp, allowsParameter: Bool) async throws {
+  ///   `RegistryUnavailable` when the signer cannot be looked up, or the nonce not be used.
+  static func check(_ head: RequestHead, of app: RegistryApp, allowsParameter: Bool) async throws {
     let snapshot = try app.snapshot()
     guard snapshot.policy.rules.recordRead == .members else { return }
     guard let request = AccessToken.request(in: head, allowsParameter: allowsParameter), request.app == app.id,
@@ -23,11 +20,7 @@ struct MemberGate: Sendable {
       request.isSigned(by: key)
     else { throw Self.problem }
     // Last, so that nobody can use up a nonce that is not theirs.
-    switch nonces.use(request, until: request.modified + Limits.clockSkew, at: snapshot.time) {
-    case .first: return
-    case .again: throw Self.problem
-    case .full: throw Problem(.unavailable, detail: "too many signed requests within ten minutes: try again later")
-    }
+    guard try await app.useRequestNonce(of: request) else { throw Self.problem }
   }
 
   private static let problem = Problem(

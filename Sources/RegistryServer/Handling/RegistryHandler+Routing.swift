@@ -30,7 +30,7 @@ extension RegistryHandler {
   private func answer(_ request: WebRequest, at path: APIPath, of app: RegistryApp) async throws -> WebAnswer {
     let head = request.head
     if path.endpoint.isForMembers {
-      try await gate.check(head, of: app, allowsParameter: path == .events)
+      try await MemberGate.check(head, of: app, allowsParameter: path == .events)
     }
     if head.method == .post, let problem = JSONContent.problem(of: head) { throw problem }
     switch path {

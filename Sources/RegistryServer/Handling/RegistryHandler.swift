@@ -10,7 +10,6 @@ import WebTransport
 /// answered without waiting.
 final class RegistryHandler: WebHandler {
   let registry: Registry
-  let gate: MemberGate
   let limiter: ClaimLimiter
   let addresses: ClientAddresses
   let metrics: ServerMetrics
@@ -21,7 +20,6 @@ final class RegistryHandler: WebHandler {
 
   init(_ parts: HandlerParts) {
     registry = parts.registry
-    gate = MemberGate(nonces: RequestNonces())
     limiter = ClaimLimiter(limit: parts.claimsPerAddress)
     addresses = ClientAddresses(proxies: parts.trustedProxies)
     metrics = parts.metrics

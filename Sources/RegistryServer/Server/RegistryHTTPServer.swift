@@ -14,14 +14,18 @@ public final class RegistryHTTPServer: Sendable {
   public let registry: Registry
   private let web: WebServer
   private let events: EventHub
+  private let webhooks: WebhookService?
   private let loops: ServerLoops
 
-  private init(url: String, registry: Registry, web: WebServer, events: EventHub, loops: ServerLoops) {
+  private init(
+    url: String, registry: Registry, web: WebServer, events: EventHub, webhooks: WebhookService?, loops: ServerLoops
+  ) {
     port = web.port
     self.url = url
     self.registry = registry
     self.web = web
     self.events = events
+    self.webhooks = webhooks
     self.loops = loops
   }
 
@@ -59,17 +63,27 @@ public final class RegistryHTTPServer: Sendable {
     var web = configuration.web
     web.webSocket.messageBytes = APILimits.eventMessageBytes
     if !configuration.trustedProxies.isEmpty { web.connectionsPerAddress = web.connections }
-    let server = try await WebServer.start(web, on: loops.http, webSocketLoop: loops.webSockets, handler: handler)
+    // Before anything can be accepted.
+    let webhooks = try await WebhookService.start(configuration, registry: registry, metrics: metrics)
+    let server: WebServer
+    do {
+      server = try await WebServer.start(web, on: loops.http, webSocketLoop: loops.webSockets, handler: handler)
+    } catch {
+      await webhooks?.stop()
+      throw error
+    }
     location.bound(to: web.host, port: server.port)
     metrics.attach(server)
     let url = ServerLocation.url(host: web.host, port: server.port)
-    return RegistryHTTPServer(url: url, registry: registry, web: server, events: events, loops: loops)
+    return RegistryHTTPServer(
+      url: url, registry: registry, web: server, events: events, webhooks: webhooks, loops: loops)
   }
 
   /// Stops: accepts nothing more, answers what is under way, closes WebSockets with `going-away`, and ends what is still
   /// there after `deadline`. Not from one of its own loops.
   public func stop(deadline: Duration) async {
     await web.stop(deadline: deadline, reason: EventClose.goingAway.reason)
+    await webhooks?.stop()
     await events.stop()
     await registry.stop()
     loops.stop()

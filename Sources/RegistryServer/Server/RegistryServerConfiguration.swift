@@ -1,3 +1,4 @@
+public import KeyRecords
 public import Logging
 public import Registry
 public import WebTransport
@@ -14,6 +15,9 @@ public struct RegistryServerConfiguration: Sendable {
   public var claimsPerAddress = 0
   /// The proxies whose `X-Forwarded-For` is believed. With any, the limit of connections per address is left to them.
   public var trustedProxies: [AddressRange] = []
+  /// Where accepted entries that touch a user are delivered, by app (docs/webhooks.md).
+  public var webhooks: [AppID: WebhookURL] = [:]
+  var webhookTiming = WebhookTiming()
   /// Threads that answer HTTP, at least one. Two more carry WebSockets and commits.
   public var loops = 1
   /// Where requests (`debug`) and accepted records (`info`) are told; the registry has a logger of its own.
