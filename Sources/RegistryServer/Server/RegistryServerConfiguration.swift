@@ -17,6 +17,7 @@ public struct RegistryServerConfiguration: Sendable {
   public var trustedProxies: [AddressRange] = []
   /// Where accepted entries that touch a user are delivered, by app (docs/webhooks.md).
   public var webhooks: [AppID: WebhookURL] = [:]
+  /// Shorter in tests.
   var webhookTiming = WebhookTiming()
   /// Threads that answer HTTP, at least one. Two more carry WebSockets and commits.
   public var loops = 1
