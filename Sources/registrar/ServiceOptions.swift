@@ -20,6 +20,15 @@ struct ServiceOptions: ParsableArguments {
     help: ArgumentHelp("The admin key of apps that --app creates. [env: REGISTRAR_ADMIN_KEY]", valueName: "file"))
   var adminKeyFlag: String?
 
+  @Option(
+    name: .customLong("webhook"),
+    help: ArgumentHelp(
+      """
+      Where an app's accepted records are delivered, as APP=URL; may be repeated. See docs/webhooks.md. \
+      [env: REGISTRAR_WEBHOOKS, separated by commas; default: none]
+      """, valueName: "app=url"))
+  var webhookFlags: [String] = []
+
   @Flag(
     name: .customLong("migrate"),
     help: """
@@ -64,7 +73,22 @@ struct ServiceOptions: ParsableArguments {
     return level
   }
 
+  func webhooks() throws -> [AppID: WebhookURL] {
+    var webhooks: [AppID: WebhookURL] = [:]
+    for text in Settings.list(webhookFlags, "REGISTRAR_WEBHOOKS") {
+      let parts = text.split(separator: "=", maxSplits: 1)
+      guard parts.count == 2, let app = AppID(parts[0]), let url = WebhookURL(String(parts[1])) else {
+        throw ValidationError("\"\(text)\" is no webhook: write APP=URL, as chat.example=https://hooks.example/keys")
+      }
+      guard webhooks.updateValue(url, forKey: app) == nil else {
+        throw ValidationError("\(app) has two webhooks: give it one")
+      }
+    }
+    return webhooks
+  }
+
   func apply(to configuration: inout RegistryServerConfiguration) throws {
     configuration.registry.memoryBytes = try memoryBytes()
+    configuration.webhooks = try webhooks()
   }
 }

@@ -67,6 +67,10 @@ import Testing
   @Test func anUnusableSettingIsNamed() throws {
     let listen = try run(["serve", "--listen", "nowhere"] + data)
     #expect(listen.status == 64 && listen.error.contains("nowhere"))
+    for webhooks in [["a.example"], ["a.example=ftp://h/"], ["a.example=http://h/", "a.example=http://i/"]] {
+      let outcome = try run(["serve"] + data + webhooks.flatMap { ["--webhook", $0] })
+      #expect(outcome.status == 64 && outcome.error.contains("a.example"), "\(webhooks)")
+    }
     let database = try run(["serve", "--database", "postgresql://127.0.0.1:1/none"] + data)
     #expect(database.status == 1 && database.error.contains("127.0.0.1"))
   }
