@@ -63,6 +63,16 @@ import Testing
     #expect(over.status == 1 && over.error.contains("active"))
   }
 
+  @Test func whereOnlyMembersReadTheDatabaseShowsTheClaims() throws {
+    let set = ["app", "policy", "set", "chat.example", "--record-read", "members"]
+    let (user, claims) = try contest()
+    #expect(try world.run(set + world.key(0) + world.served).status == 0)
+    let served = try world.run(["adjudicate", "chat.example", user.text] + world.served)
+    #expect(served.status == 1 && served.error.contains("with the database"))
+    let shown = try world.run(["adjudicate", "chat.example", user.text] + world.data)
+    #expect(shown.status == 0 && claims.allSatisfy { shown.lines.joined().contains($0.hex) })
+  }
+
   @Test func anAdjudicationIsSignedElsewhere() async throws {
     let (user, claims) = try contest()
     let draft = ["adjudicate", "draft", "chat.example", user.text, "--winner"]

@@ -80,6 +80,16 @@ import Testing
     #expect(!words(claim).contains("only a recover or a retire"))
   }
 
+  @Test func whatARegistrarSaysDoesNotSteerATerminal() {
+    let facts: JSONObject = ["pointer": "/a\u{1b}[2J\u{9b}1m\n\u{202e}b", "head": "\u{1b}[2J"]
+    for code in [ProblemCode.invalidField, .staleHead] {
+      let words = Explanation(refused: code, facts, in: .init(submission: nil)).words.joined()
+      #expect(!words.unicodeScalars.contains { [0x1b, 0x9b, 0x0a, 0x202e].contains($0.value) })
+    }
+    #expect(PrintableText.line("/a\u{1b}b\nc ä") == "/ab c ä")
+    #expect(PrintableText.line(String(repeating: "x", count: 501)).count == 500)
+  }
+
   @Test func aDryRunAnswerIsReadWhole() throws {
     let tier: JSONValue = ["role": "registrar", "delay": 86_400_000]
     let fields: JSONObject = [
