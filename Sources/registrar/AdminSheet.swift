@@ -114,11 +114,12 @@ struct AdminSheet {
     let fields = sheet.draft.unsigned
     let modified = fields["modified"]?.integer ?? 0
     var lines = ["\(fields["type"]?.string ?? "") of \(app)"]
-    for name in ["id", "admins", "admission", "boundSince", "contestWindow", "recordRead", "subject", "winner"] {
+    for name in ["id", "admission", "boundSince", "contestWindow", "recordRead", "subject", "winner"] {
       guard let value = fields[name] else { continue }
       let text = value.string ?? String(decoding: CanonicalJSON.bytes(of: value), as: UTF8.self)
       lines.append("  \(name): \(PrintableText.line(text))")
     }
+    lines += Self.lines(ofAdmins: fields["admins"]?.object)
     if (Limits.clockSkew...JSONValue.maxSafeInteger).contains(modified) {
       let (begin, end) = (TimeWords.utc(modified - Limits.clockSkew), TimeWords.utc(modified + Limits.clockSkew))
       lines.append("  to be handed in between \(begin) and \(end)")
@@ -128,5 +129,13 @@ struct AdminSheet {
       lines.append("  \(Base64.encode(key.bytes32)) must sign once more, as the last")
     }
     return lines
+  }
+
+  /// One admin a line, so that none is overlooked.
+  private static func lines(ofAdmins admins: JSONObject?) -> [String] {
+    guard let admins else { return [] }
+    let threshold = admins["threshold"]?.integer.map { "\($0)" } ?? "?"
+    return ["  admins, of whom \(threshold) must approve later policies:"]
+      + (admins["keys"]?.array ?? []).map { "    \(PrintableText.line($0.string ?? "?"))" }
   }
 }

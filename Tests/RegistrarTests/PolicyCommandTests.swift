@@ -20,6 +20,7 @@ import Testing
     let file = try world.write(draft.output, to: "policy")
     let shown = try world.run(["app", "policy", "sign", "--show", file])
     #expect(shown.status == 0 && shown.lines.contains("  contestWindow: 172800000"))
+    #expect(world.admins.allSatisfy { shown.lines.contains("    \($0)") })
     #expect(try world.run(["app", "policy", "sign", file]).status == 64, "nobody signs without a key")
     let one = try world.run(["app", "policy", "sign", file] + world.key(0))
     #expect(one.status == 0, "\(one.error)")
