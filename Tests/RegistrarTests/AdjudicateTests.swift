@@ -84,5 +84,7 @@ import Testing
     #expect(try world.run(["adjudicate", "sign", file] + world.key(0)).status == 0)
     try await decided(["adjudicate", "post", file] + world.served)
     #expect(try state(user)["head"]?.string == claims[0].hex)
+    let explanation = try world.explained([UInt8](Data(contentsOf: URL(filePath: file))))
+    #expect(explanation["outcome"] == "same" && explanation["rule"] == "§5.2")
   }
 }
