@@ -33,7 +33,7 @@ struct RefusalWords {
     }
   }
 
-  private var pointer: String { facts["pointer"]?.string ?? "" }
+  private var pointer: String { PrintableText.line(facts["pointer"]?.string ?? "") }
 
   /// What a field is refused for. Form comes first (§5.1), so of what can be read only these are left.
   private var fieldRule: String {
@@ -71,14 +71,14 @@ struct RefusalWords {
   }
 
   private var head: [String] {
-    guard let head = facts["head"]?.string else { return [] }
+    guard let head = facts["head"]?.string.flatMap({ RecordHash($0) }) else { return [] }
     let place = facts["sequence"]?.integer.map { ", sequence \($0)" } ?? ""
     return ["the head is \(head)\(place)"]
   }
 
   private var rivals: [String] {
-    let claims = facts["claims"]?.array?.compactMap(\.string) ?? []
-    let list = claims.isEmpty ? [] : ["the claims are \(claims.joined(separator: ", "))"]
+    let claims = facts["claims"]?.array?.compactMap { $0.string.flatMap { RecordHash($0) } } ?? []
+    let list = claims.isEmpty ? [] : ["the claims are \(claims.map(\.hex).joined(separator: ", "))"]
     guard case .adjudication? = submission else { return list }
     return list + ["rivals are still let in: an adjudication is taken when the contest window has ended"]
   }

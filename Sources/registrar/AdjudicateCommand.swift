@@ -63,8 +63,12 @@ struct AdjudicateCommand: AsyncParsableCommand {
 
     @Argument(help: "The file that `draft` printed, with what others have signed.") var file: String
     @OptionGroup var keys: AdminKeyOptions
+    @Flag(help: "Only show what would be signed, and by whom it is.") var show = false
 
-    func run() throws { try AdminSheet.sign(file, as: .adjudication, with: keys.signers()) }
+    func run() throws {
+      if show { return try AdminSheet.read(file, as: .adjudication).show() }
+      try AdminSheet.sign(file, as: .adjudication, with: keys.signers())
+    }
   }
 
   struct Post: AsyncParsableCommand {
@@ -96,7 +100,8 @@ struct RivalClaims {
       throw CommandFailure("nobody has claimed \(user) in \(app.id)")
     }
     guard let hashes = state["claims"]?.array?.compactMap({ $0.string.flatMap { RecordHash($0) } }) else {
-      throw CommandFailure("\(user) is \(state["status"]?.string ?? "not contested"): there is nothing to decide")
+      let status = state["status"]?.string.flatMap(UserState.Status.init(rawValue:))?.rawValue ?? "not contested"
+      throw CommandFailure("\(user) is \(status): there is nothing to decide")
     }
     self.user = user
     let entries = try await app.entries(of: user)

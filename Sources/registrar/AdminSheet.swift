@@ -81,6 +81,9 @@ struct AdminSheet {
     for line in signed.lines { TextFile.say(line) }
   }
 
+  /// Prints what is to be signed, for people.
+  func show() { for line in lines { TextFile.print(Array(line.utf8)) } }
+
   /// Prints the file to sign; who signs, and in which order, is said beside it.
   func printDraft(for admins: Admins) throws {
     TextFile.print(sheet.text)
@@ -110,17 +113,29 @@ struct AdminSheet {
   private var lines: [String] {
     let fields = sheet.draft.unsigned
     let modified = fields["modified"]?.integer ?? 0
-    var lines = ["\(fields["type"]?.string ?? "") \(fields["id"]?.string ?? "") of \(app)"]
-    for name in ["admins", "admission", "boundSince", "contestWindow", "recordRead", "subject", "winner"] {
+    var lines = ["\(fields["type"]?.string ?? "") of \(app)"]
+    for name in ["id", "admission", "boundSince", "contestWindow", "recordRead", "subject", "winner"] {
       guard let value = fields[name] else { continue }
-      lines.append("  \(name): \(value.string ?? String(decoding: CanonicalJSON.bytes(of: value), as: UTF8.self))")
+      let text = value.string ?? String(decoding: CanonicalJSON.bytes(of: value), as: UTF8.self)
+      lines.append("  \(name): \(PrintableText.line(text))")
     }
-    let (begin, end) = (modified - Limits.clockSkew, modified + Limits.clockSkew)
-    lines.append("  to be handed in between \(TimeWords.utc(begin)) and \(TimeWords.utc(end))")
+    lines += Self.lines(ofAdmins: fields["admins"]?.object)
+    if (Limits.clockSkew...JSONValue.maxSafeInteger).contains(modified) {
+      let (begin, end) = (TimeWords.utc(modified - Limits.clockSkew), TimeWords.utc(modified + Limits.clockSkew))
+      lines.append("  to be handed in between \(begin) and \(end)")
+    }
     for approval in sheet.approvals { lines.append("  approved by \(Base64.encode(approval.publicKey.bytes32))") }
     if let key = sheet.missingFinisher {
       lines.append("  \(Base64.encode(key.bytes32)) must sign once more, as the last")
     }
     return lines
+  }
+
+  /// One admin a line, so that none is overlooked.
+  private static func lines(ofAdmins admins: JSONObject?) -> [String] {
+    guard let admins else { return [] }
+    let threshold = admins["threshold"]?.integer.map { "\($0)" } ?? "?"
+    return ["  admins, of whom \(threshold) must approve later policies:"]
+      + (admins["keys"]?.array ?? []).map { "    \(PrintableText.line($0.string ?? "?"))" }
   }
 }

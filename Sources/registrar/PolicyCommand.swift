@@ -34,8 +34,12 @@ struct PolicyCommand: AsyncParsableCommand {
 
     @Argument(help: "The file that `draft` printed, with what others have signed.") var file: String
     @OptionGroup var keys: AdminKeyOptions
+    @Flag(help: "Only show what would be signed, and by whom it is.") var show = false
 
-    func run() throws { try AdminSheet.sign(file, as: .policy, with: keys.signers()) }
+    func run() throws {
+      if show { return try AdminSheet.read(file, as: .policy).show() }
+      try AdminSheet.sign(file, as: .policy, with: keys.signers())
+    }
   }
 
   struct Post: AsyncParsableCommand {

@@ -63,6 +63,16 @@ import Testing
     #expect(over.status == 1 && over.error.contains("active"))
   }
 
+  @Test func whereOnlyMembersReadTheDatabaseShowsTheClaims() throws {
+    let set = ["app", "policy", "set", "chat.example", "--record-read", "members"]
+    let (user, claims) = try contest()
+    #expect(try world.run(set + world.key(0) + world.served).status == 0)
+    let served = try world.run(["adjudicate", "chat.example", user.text] + world.served)
+    #expect(served.status == 1 && served.error.contains("with the database"))
+    let shown = try world.run(["adjudicate", "chat.example", user.text] + world.data)
+    #expect(shown.status == 0 && claims.allSatisfy { shown.lines.joined().contains($0.hex) })
+  }
+
   @Test func anAdjudicationIsSignedElsewhere() async throws {
     let (user, claims) = try contest()
     let draft = ["adjudicate", "draft", "chat.example", user.text, "--winner"]
@@ -74,5 +84,7 @@ import Testing
     #expect(try world.run(["adjudicate", "sign", file] + world.key(0)).status == 0)
     try await decided(["adjudicate", "post", file] + world.served)
     #expect(try state(user)["head"]?.string == claims[0].hex)
+    let explanation = try world.explained([UInt8](Data(contentsOf: URL(filePath: file))))
+    #expect(explanation["outcome"] == "same" && explanation["rule"] == "§5.2")
   }
 }

@@ -80,6 +80,31 @@ import Testing
     #expect(!words(claim).contains("only a recover or a retire"))
   }
 
+  @Test func whatARegistrarSaysDoesNotSteerATerminal() {
+    let facts: JSONObject = ["pointer": "/a\u{1b}[2J\u{9b}1m\n\u{202e}b", "head": "\u{1b}[2J"]
+    for code in [ProblemCode.invalidField, .staleHead] {
+      let words = Explanation(refused: code, facts, in: .init(submission: nil)).words.joined()
+      #expect(!words.unicodeScalars.contains { [0x1b, 0x9b, 0x0a, 0x202e].contains($0.value) })
+    }
+    #expect(PrintableText.line("/a\u{1b}b\nc ä") == "/ab c ä")
+    #expect(PrintableText.line(String(repeating: "x", count: 501)).count == 500)
+  }
+
+  @Test func anAdjudicationOfAnOpenWindowWaits() throws {
+    let user = try #require(TestUser(app: app, created: TestPerson.now))
+    let claim = RecordHash(of: user.claim(at: TestPerson.now))
+    let draft = Adjudication.draft(winner: claim, of: user.id, app: app, now: TestPerson.now)
+    let adjudication = try Submission.verify(#require(draft.signed(approvedBy: [user.paper])), app: app).get()
+    let facts: JSONObject = ["claims": .array([.text(claim.hex)]), "missing": 2]
+    for (submission, isAdmins) in [(adjudication, true), (nil, false)] as [(Submission?, Bool)] {
+      let contested = Explanation(refused: .contested, facts, in: .init(submission: submission))
+      #expect(contested.rule == "§6" && contested.words.joined().contains(claim.hex))
+      #expect(contested.words.joined().contains("when the contest window has ended") == isAdmins)
+    }
+    let few = Explanation(refused: .notAuthorised, facts, in: .init(submission: adjudication))
+    #expect(few.rule == "§6" && few.words.last == "2 more of the app's admins must sign")
+  }
+
   @Test func aDryRunAnswerIsReadWhole() throws {
     let tier: JSONValue = ["role": "registrar", "delay": 86_400_000]
     let fields: JSONObject = [

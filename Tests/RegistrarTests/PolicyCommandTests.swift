@@ -1,6 +1,7 @@
 import Foundation
 import KeyRecords
 import PeerstackFormat
+import RegistryAPI
 import RegistryTestKit
 import Testing
 
@@ -17,6 +18,10 @@ import Testing
 
     // Each admin's machine has the key and the file, and neither registrar nor database.
     let file = try world.write(draft.output, to: "policy")
+    let shown = try world.run(["app", "policy", "sign", "--show", file])
+    #expect(shown.status == 0 && shown.lines.contains("  contestWindow: 172800000"))
+    #expect(world.admins.allSatisfy { shown.lines.contains("    \($0)") })
+    #expect(try world.run(["app", "policy", "sign", file]).status == 64, "nobody signs without a key")
     let one = try world.run(["app", "policy", "sign", file] + world.key(0))
     #expect(one.status == 0, "\(one.error)")
     let early = try world.run(["app", "policy", "post", file] + world.served)
@@ -57,6 +62,7 @@ import Testing
     #expect(same.status == 64 && same.error.contains("changes nothing"))
     let few = try world.run(["app", "policy", "draft", "chat.example", "--threshold", "3"] + world.served)
     #expect(few.status == 64)
+    #expect(try world.run(set + world.key(1) + world.served + world.data).status == 64, "two places")
   }
 
   @Test func nothingIsSignedThatIsNoPolicyOrWasTamperedWith() throws {
@@ -86,7 +92,12 @@ import Testing
       return outcome.output
     }
     let invitation = try invite()
-    #expect(try world.post(people[0].claim(at: now)).code == "admission-refused")
+    let claim = people[0].claim(at: now)
+    #expect(try world.post(claim).code == "admission-refused")
+    let alone = try world.explained(claim)
+    #expect(alone["code"] == "admission-refused" && alone["rule"] == "§7")
+    let invited = try world.explained(SubmissionBody.text(record: claim, invitation: invitation))
+    #expect(invited["outcome"] == "effective" && invited["rule"] == "§5.3", "asking uses nothing up")
     #expect(try world.post(people[0].claim(at: now), invitation: invitation).status == 201)
     #expect(try world.post(people[1].claim(at: now), invitation: invitation).code == "admission-refused")
     let personal = try invite(["--user", people[1].id.text])
