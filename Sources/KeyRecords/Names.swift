@@ -6,15 +6,20 @@ public struct AppID: Hashable, Sendable, CustomStringConvertible {
   /// Lower-case letters, digits, dots and dashes.
   public let text: String
 
+  // Not generic: unspecialised, a generic initializer asks for every character through a witness table.
+
   /// Nil for what is no app id.
-  public init?(_ text: some StringProtocol) {
-    let characters = Array(text.utf8)
+  public init?(_ text: String) {
+    let characters = text.utf8
     guard Limits.appID.contains(characters.count), let first = characters.first, let last = characters.last,
       Self.isAlphanumeric(first), Self.isAlphanumeric(last),
       characters.allSatisfy({ Self.isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") })
     else { return nil }
-    self.text = String(text)
+    self.text = text
   }
+
+  /// Nil for what is no app id.
+  public init?(_ text: Substring) { self.init(String(text)) }
 
   /// The id itself.
   public var description: String { text }
@@ -37,7 +42,7 @@ public struct UserID: Hashable, Sendable, Comparable, CustomStringConvertible {
   public let text: String
 
   /// Nil for what is no user id.
-  public init?(_ text: some StringProtocol) {
+  public init?(_ text: String) {
     let characters = text.utf8
     switch characters.count {
     case Self.count: guard characters.allSatisfy(AppID.isAlphanumeric) else { return nil }
@@ -45,8 +50,11 @@ public struct UserID: Hashable, Sendable, Comparable, CustomStringConvertible {
       guard characters.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 || $0 &- UInt8(ascii: "a") < 6 }) else { return nil }
     default: return nil
     }
-    self.text = String(text)
+    self.text = text
   }
+
+  /// Nil for what is no user id.
+  public init?(_ text: Substring) { self.init(String(text)) }
 
   /// The time of creation; nil for an id of the old kind, which has none.
   public var created: Milliseconds? {
