@@ -122,9 +122,19 @@ let testTargets: [Target] = [
     ]),
 ]
 
+/// What `Benchmarks/`, a package of its own, measures, and the C libraries it measures against.
+let products: [Product] = [
+  .library(
+    name: "Measured",
+    targets: ["BatchVerifier", "Keystore", "RegistryTestKit", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  .library(name: "CSodium", targets: ["CSodium"]),
+  .library(name: "CArgon2", targets: ["CArgon2"]),
+]
+
 let package = Package(
   name: "peerstack-registrar",
   platforms: [.macOS("26.0")],
+  products: products,
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),

@@ -1,0 +1,82 @@
+import Foundation
+import KeyRecords
+import RegistryTestKit
+import Synchronization
+
+/// Claims of new users over HTTP, each answered when it is durable.
+enum ClaimsRow {
+  /// Arguments: port, app, claims, connections, and a file for the ids. Claims are made before the clock starts. Prints
+  /// how many were accepted, and in how many seconds.
+  static func run(_ arguments: [String]) throws {
+    guard let port = UInt16(try argument(0, of: arguments)) else { throw Trouble("no port") }
+    guard let app = AppID(try argument(1, of: arguments)) else { throw Trouble("no app id") }
+    let (count, connections) = (try number(2, of: arguments), try number(3, of: arguments))
+    let claims = try makeClaims(count, app)
+    let ids = claims.map(\.id).joined(separator: "\n") + "\n"
+    try Files.write(Array(ids.utf8), to: try argument(4, of: arguments))
+    let requests = claims.map(\.request)
+    let sockets = try (0..<connections).map { _ in try RawConnection(port: port) }
+    let (next, created) = (Counter(), Counter())
+    let cost = Cost {
+      onThreads(connections) { thread in
+        var socket = sockets[thread]
+        while true {
+          let index = next.increment()
+          guard index < requests.count else { return }
+          if socket.status(of: requests[index]) == 201 { created.increment() }
+        }
+      }
+    }
+    guard created.count == count else { throw Trouble("\(created.count) of \(count) claims were accepted") }
+    let bytes = requests.reduce(0) { $0 + $1.count } / max(1, count)
+    print("{\"created\":\(created.count),\"seconds\":\(cost.wall),\"requestBytes\":\(bytes)}")
+  }
+
+  private struct Claim: Sendable {
+    let id: String
+    let request: [UInt8]
+  }
+
+  /// A user each, with a bound id.
+  private static func makeClaims(_ count: Int, _ app: AppID) throws -> [Claim] {
+    let made = Mutex<[Claim]>([])
+    let threads = ProcessInfo.processInfo.activeProcessorCount
+    onThreads(threads) { thread in
+      for _ in stride(from: thread, to: count, by: threads) {
+        guard let user = TestUser(app: app, created: TestPerson.now) else { return }
+        let body = user.claim(at: TestPerson.now)
+        let head =
+          "POST /apps/\(app)/records HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+          + "content-length: \(body.count)\r\n\r\n"
+        made.withLock { $0.append(Claim(id: user.id.text, request: Array(head.utf8) + body)) }
+      }
+    }
+    let claims = made.withLock { $0 }
+    guard claims.count == count else { throw Trouble("only \(claims.count) claims could be made") }
+    return claims
+  }
+}
+
+/// Counts from several threads.
+final class Counter: Sendable {
+  private let value = Atomic(0)
+
+  var count: Int { value.load(ordering: .relaxed) }
+
+  /// Adds one; the count before.
+  @discardableResult
+  func increment() -> Int { value.add(1, ordering: .relaxed).oldValue }
+}
+
+/// Runs `body` on as many threads, which may block, and waits for all.
+func onThreads(_ count: Int, _ body: @escaping @Sendable (_ thread: Int) -> Void) {
+  let group = DispatchGroup()
+  for index in 0..<count {
+    group.enter()
+    Thread.detachNewThread {
+      body(index)
+      group.leave()
+    }
+  }
+  group.wait()
+}
