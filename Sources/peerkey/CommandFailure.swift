@@ -10,6 +10,8 @@ enum ExitStatus: Int32, Sendable, CaseIterable {
   case failed = 1
   /// Not done yet: accepted with a delay, or approvals are missing.
   case pending = 2
+  /// Something happened to one's own id that its keystore did not do.
+  case happened = 3
   /// The registrar cannot be reached.
   case unreachable = 69
   /// The keystore did not open.

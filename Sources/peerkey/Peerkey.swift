@@ -14,7 +14,7 @@ struct Peerkey: AsyncParsableCommand {
       {"error":{"code":…,"detail":…}}. See docs/peerkey.md.
       """,
     groupedSubcommands: [
-      CommandGroup(name: "Identity", subcommands: [New.self, Show.self, History.self, Paper.self]),
+      CommandGroup(name: "Identity", subcommands: [New.self, Show.self, History.self, Watch.self, Paper.self]),
       CommandGroup(
         name: "Key records",
         subcommands: [Claim.self, Rotate.self, Recover.self, Approve.self, Revoke.self, Amend.self, Retire.self]),
@@ -26,6 +26,6 @@ struct Peerkey: AsyncParsableCommand {
   /// The same in every help text.
   static let exitCodes = """
     Exit codes: 0 done; 1 refused or failed; 2 not done yet: the record is pending, or approvals are missing; \
-    64 arguments that cannot be; 69 the registrar cannot be reached; 77 wrong password.
+    3 something happened to your id (watch); 64 arguments that cannot be; 69 the registrar cannot be reached; 77 wrong password.
     """
 }

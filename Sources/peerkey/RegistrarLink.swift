@@ -11,12 +11,12 @@ struct RegistrarLink: Sendable {
   let address: RegistrarAddress
   let app: AppID
   let resolver: Resolver
-  private let transport: WatchedTransport
+  let transport: WatchedTransport
   private let store: MemoryStore
-  private let authorization: Registrar.Authorization?
+  let authorization: Registrar.Authorization?
 
   /// How long one exchange may take.
-  private static let timeout = Duration.seconds(15)
+  static let timeout = Duration.seconds(15)
   private static let submitAttempts = 3
   private static let answerBytes = 256 << 10
   private static let policyBytes = 8 << 20
@@ -185,7 +185,8 @@ struct RegistrarLink: Sendable {
     RegistryRequest(.post, target, body: body, maxAnswerBytes: Self.answerBytes, timeout: Self.timeout)
   }
 
-  private func answer(to request: RegistryRequest) async -> Result<RegistryAnswer, TransportFailure> {
+  /// Asks once.
+  func answer(to request: RegistryRequest) async -> Result<RegistryAnswer, TransportFailure> {
     do throws(TransportFailure) {
       return .success(try await transport.answer(to: request))
     } catch {

@@ -15,6 +15,8 @@ final class HoldingProxy: @unchecked Sendable {
   /// Clients that get no more answers.
   private var muted: Set<Int32> = []
   private var meanwhile: (@Sendable () -> Void)?
+  /// What the registrar says is changed on the way.
+  private var forgery: (from: [UInt8], to: [UInt8])?
 
   struct Failure: Error {}
 
@@ -57,6 +59,12 @@ final class HoldingProxy: @unchecked Sendable {
     condition.withLock { meanwhile = body }
   }
 
+  /// From now on one text in place of another, as long, in what the registrar says in one go.
+  func forge(_ from: String, as to: String) {
+    precondition(from.utf8.count == to.utf8.count, "frames and bodies have a length")
+    condition.withLock { forgery = (Array(from.utf8), Array(to.utf8)) }
+  }
+
   func waitUntilHeld() {
     condition.withLock { while !held { condition.wait() } }
   }
@@ -70,9 +78,16 @@ final class HoldingProxy: @unchecked Sendable {
       }
     }
     guard isConnected else { return }
-    Thread.detachNewThread { [self] in Self.copy(from: server, to: client) { _ in !isMuted(client) } }
+    Thread.detachNewThread { [self] in
+      Self.copy(from: server, to: client, edit: forged) { _ in !isMuted(client) }
+    }
     Self.copy(from: client, to: server) { bytes in self.admit(bytes, of: client) }
     shutdown(server, Int32(SHUT_WR))
+  }
+
+  private func forged(_ bytes: inout [UInt8]) {
+    guard let forgery = condition.withLock({ forgery }) else { return }
+    while let place = bytes.firstRange(of: forgery.from) { bytes.replaceSubrange(place, with: forgery.to) }
   }
 
   private func isMuted(_ client: Int32) -> Bool { condition.withLock { muted.contains(client) } }
@@ -98,11 +113,15 @@ final class HoldingProxy: @unchecked Sendable {
     }
   }
 
-  private static func copy(from source: Int32, to target: Int32, admit: (ArraySlice<UInt8>) -> Bool) {
+  private static func copy(
+    from source: Int32, to target: Int32, edit: (inout [UInt8]) -> Void = { _ in },
+    admit: (ArraySlice<UInt8>) -> Bool
+  ) {
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while true {
       let count = read(source, &buffer, buffer.count)
       guard count > 0 else { break }
+      edit(&buffer)
       guard admit(buffer[..<count]) else { continue }
       var sent = 0
       while sent < count {

@@ -1,0 +1,240 @@
+import Foundation
+import Glibc
+import PeerstackFormat
+import RegistryTestKit
+import Testing
+
+/// `peerkey watch` as it runs: what it prints, and how it ends.
+@Suite(.serialized) struct WatchTests {
+  private let world: KeystoreWorld
+
+  init() throws { world = try KeystoreWorld() }
+
+  /// Another process of the same keystore changes things: they are shown as one's own, each once.
+  @Test func ownChangesAreShownAndAreNoAlarm() throws {
+    let alice = try world.person("alice")
+    let watch = try WatchProcess(alice)
+    let rotated = try alice.done("rotate")
+    let first = try watch.next()
+    #expect(first["action"]?.string == "rotate" && first["subject"]?.string == rotated["id"]?.string)
+    #expect(first["index"] == rotated["index"] && first["sequence"]?.integer == 1)
+    #expect(first["own"]?.bool == true && first["pending"]?.bool == false)
+    // Neither strangers nor what changes nothing about the key are mistaken.
+    _ = try world.person("bob")
+    try alice.done("amend", "--expires", "2099-01-01")
+    let second = try watch.next()
+    #expect(second["action"]?.string == "amend" && second["own"]?.bool == true)
+    try alice.done("revoke")
+    #expect(try watch.next()["action"]?.string == "revoke")
+    #expect(try watch.interrupt() == 0)
+    #expect(try watch.rest().isEmpty)
+  }
+
+  @Test func aThiefWhoRotatesEndsItWithThree() throws {
+    let alice = try world.person("alice")
+    let thief = try alice.copy("thief")
+    let watch = try WatchProcess(alice)
+    try thief.done("rotate")
+    let entry = try watch.next()
+    #expect(entry["action"]?.string == "rotate" && entry["own"]?.bool == false)
+    #expect(entry["text"]?.string?.contains("THIS IS YOUR ID") == true)
+    #expect(watch.wait() == 3)
+    #expect(try watch.complaints.contains("peerkey: SOMETHING HAPPENED TO YOUR ID"))
+  }
+
+  /// The thief's amendment is signed with a key that the keystore holds, and is none of its own all the same.
+  @Test func aThiefWhoAmendsIsNoticedByACommandThatLooksBack() throws {
+    let alice = try world.person("alice")
+    let thief = try alice.copy("thief")
+    try thief.done("amend", "--expires", "2099-01-01")
+    let watch = try WatchProcess(alice, ["--after", "start"])
+    #expect(try watch.next()["action"]?.string == "claim", "the policy is nobody's")
+    let entry = try watch.next()
+    #expect(entry["action"]?.string == "amend" && entry["own"]?.bool == false)
+    #expect(watch.wait() == 3)
+  }
+
+  @Test func followGoesOnAfterAnAlarm() throws {
+    let alice = try world.person("alice")
+    let thief = try alice.copy("thief")
+    let watch = try WatchProcess(alice, ["--follow"])
+    try thief.done("rotate")
+    #expect(try watch.next()["own"]?.bool == false)
+    try alice.done("recover", "--paper-key-file", alice.paper)
+    let entry = try watch.next()
+    #expect(entry["action"]?.string == "recover" && entry["own"]?.bool == true)
+    #expect(try watch.interrupt() == 0)
+  }
+
+  /// Friends recover with a delay: shown with the time until when it can be stopped, and how.
+  @Test func aDelayedRecoveryIsShownWithItsTime() throws {
+    let alice = try world.person("alice")
+    let friend = try world.person("bob")
+    let key = try #require(try friend.currentKey())
+    try alice.done("amend", "--add-tier", "friends", "--tier-key", key, "--delay", "3d")
+    let watch = try WatchProcess(alice)
+    let device = Person(world, "not-alice")
+    let request = try #require(
+      try device.run("recover", "--id", try alice.id, "--request").json["request"]?.string)
+    let answer = try friend.done("approve", try world.file("request", request), "--yes")
+    let approval = try world.file("approval", try #require(answer["approval"]?.string))
+    let recovered = try device.run("recover", "--approval", approval)
+    try #require(recovered.status == 2, "\(recovered.error)")
+    let entry = try watch.next()
+    #expect(entry["action"]?.string == "recover" && entry["rank"]?.integer == 2)
+    #expect(entry["pending"]?.bool == true && entry["effective"] == recovered.json["effective"])
+    let text = try #require(entry["text"]?.string)
+    #expect(text.contains("PENDING until 20") && text.contains("can be stopped by 0 paper, 1 signer, 2 friends"))
+    #expect(text.contains("peerkey amend (a veto") && text.contains("peerkey recover with the paper key"))
+    #expect(watch.wait() == 3)
+    // After the veto, whoever looks back sees that it came to nothing.
+    try alice.done("amend")
+    let later = try WatchProcess(alice, ["--after", String(try #require(entry["index"]?.integer) - 1)])
+    let past = try later.next()
+    #expect(past["pending"]?.bool == false && past["text"]?.string?.hasSuffix("cancelled") == true)
+    #expect(try later.next()["action"]?.string == "amend")
+    #expect(try later.interrupt() == 0)
+  }
+
+  /// Somebody without a keystore watches everybody, over a restart of the registrar.
+  @Test func aRestartLosesAndRepeatsNothing() throws {
+    var alice = try world.person("alice")
+    let port = world.registrar.port
+    let nobody = Person(world, "nobody")
+    let watch = try WatchProcess(nobody, ["--all"])
+    try alice.done("rotate")
+    var indexes = [try watch.next()["index"]?.integer]
+    #expect(world.registrar.stop() == 0)
+    let again = try RegistrarProcess(
+      data: world.folder.path("data"),
+      arguments: ["--listen", "127.0.0.1:\(port)", "--app", KeystoreWorld.chat, "--app", KeystoreWorld.forum],
+      log: world.folder.path("log"))
+    alice.registrar = "http://127.0.0.1:\(again.port)"
+    for _ in 0..<3 { try alice.done("rotate") }
+    for _ in 0..<3 { indexes.append(try watch.next()["index"]?.integer) }
+    let first = try #require(indexes[0])
+    #expect(indexes == (first..<first + 4).map { $0 })
+    #expect(try watch.interrupt() == 0)
+    #expect(try watch.rest().isEmpty)
+    #expect(try watch.complaints.contains("note: "), "it says that the registrar was away")
+    again.stop()
+  }
+
+  /// The feed of an app for members is asked for with the key in force, also after that has changed.
+  @Test func membersWatchAnAppOfMembers() throws {
+    var alice = Person(world, "alice")
+    alice.app = "club.example"
+    let created = try BuiltProgram.run(
+      "registrar",
+      [
+        "app", "create", alice.app, "--admin-key", world.adminKey, "--record-read", "members", "--data",
+        world.folder.path("data"),
+      ])
+    try #require(created.status == 0, "\(created.error)")
+    try alice.done("new", "--paper-key-out", alice.paper)
+    try alice.done("claim")
+    let watch = try WatchProcess(alice)
+    try alice.done("rotate")
+    #expect(try watch.next()["own"]?.bool == true)
+    let again = try WatchProcess(alice, ["--after", "0"])
+    #expect(try again.next()["action"]?.string == "claim")
+    var nobody = Person(world, "nobody")
+    nobody.app = alice.app
+    #expect(try nobody.code("watch", "--all") == "no-keystore")
+    #expect(try watch.interrupt() == 0)
+    #expect(try again.interrupt() == 0)
+  }
+
+  /// A registrar, or somebody on the way, changes a record, or leaves an entry out.
+  @Test(arguments: [("\"reason\":\"routine\"", "\"reason\":\"Routine\""), ("{\"index\":3,", "{\"index\":4,")])
+  func aLieEndsItWithOne(_ from: String, _ to: String) throws {
+    let alice = try world.person("alice")
+    let proxy = try HoldingProxy(to: world.registrar.port)
+    var there = alice
+    there.registrar = proxy.url
+    let watch = try WatchProcess(there)
+    try alice.done("rotate")
+    #expect(try watch.next()["index"]?.integer == 2, "the policy, the claim, and this")
+    proxy.forge(from, as: to)
+    try alice.done("rotate")
+    #expect(try watch.next()["error"]?.object?["code"]?.string == "conflict")
+    #expect(watch.wait() == 1)
+    #expect(try watch.complaints.contains("do not trust the feed of \(proxy.url)"))
+  }
+
+  @Test func whatCannotBeWatchedIsSaid() throws {
+    let alice = try world.person("alice")
+    #expect(try alice.code("watch", "--after", "1000000") == "conflict")
+    var elsewhere = alice
+    elsewhere.app = "nowhere.example"
+    #expect(try elsewhere.code("watch") == "unknown-app")
+    #expect(try Person(world, "nobody").code("watch") == "no-keystore")
+  }
+}
+
+/// A running `peerkey watch --json`.
+private final class WatchProcess {
+  struct Silence: Error, CustomStringConvertible { let description: String }
+
+  private let process = Process()
+  private let output = Pipe()
+  private let errorPath: String
+  private var buffer: [UInt8] = []
+
+  private static let patience = 120.0
+
+  /// Starts it, and waits until it watches.
+  init(_ person: Person, _ arguments: [String] = []) throws {
+    errorPath = try person.world.file("watch-\(UUID().uuidString)", "")
+    process.executableURL = BuiltProgram.url("peerkey")
+    process.arguments = try person.arguments(["watch"] + arguments)
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = output
+    process.standardError = try FileHandle(forWritingTo: URL(filePath: errorPath))
+    try process.run()
+    let deadline = Date(timeIntervalSinceNow: Self.patience)
+    while try !complaints.contains("watching ") {
+      guard process.isRunning, Date() < deadline else { throw Silence(description: try complaints) }
+      usleep(10_000)
+    }
+  }
+
+  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+
+  /// What it said on standard error.
+  var complaints: String { get throws { try String(contentsOfFile: errorPath, encoding: .utf8) } }
+
+  /// The next line, for which it waits.
+  func next() throws -> JSONObject {
+    let descriptor = output.fileHandleForReading.fileDescriptor
+    while true {
+      if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
+        let line = Array(buffer[..<end])
+        buffer.removeSubrange(...end)
+        return try #require(try JSONValue.parseStrict(line).object)
+      }
+      var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      guard Glibc.poll(&poll, 1, Int32(Self.patience * 1_000)) == 1 else {
+        throw Silence(description: "no line: \(try complaints)")
+      }
+      let data = output.fileHandleForReading.availableData
+      guard !data.isEmpty else { throw Silence(description: "it has ended: \(try complaints)") }
+      buffer += data
+    }
+  }
+
+  /// Its exit status.
+  func wait() -> Int32 {
+    process.waitUntilExit()
+    return process.terminationReason == .exit ? process.terminationStatus : -1
+  }
+
+  /// Types ^C; the exit status.
+  func interrupt() throws -> Int32 {
+    process.interrupt()
+    return wait()
+  }
+
+  /// What it printed that nobody has read.
+  func rest() throws -> [UInt8] { buffer + (try output.fileHandleForReading.readToEnd() ?? Data()) }
+}
