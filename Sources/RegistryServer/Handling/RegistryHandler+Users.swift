@@ -6,7 +6,10 @@ import RegistryAPI
 
 extension RegistryHandler {
   private func user(_ text: String, in app: RegistryApp) async throws -> UserSnapshot {
-    guard let id = UserID(text), let user = try await app.user(id) else { throw Problem(.unknownUser) }
+    guard let id = UserID(text) else { throw Problem(.unknownUser) }
+    // Apart: an await within the guard has crashed the optimiser (Swift 6.3.1, "splitting coroutine").
+    let user = try await app.user(id)
+    guard let user else { throw Problem(.unknownUser) }
     return user
   }
 
