@@ -90,7 +90,8 @@ public final class PostgresPool: @unchecked Sendable {
       if let self { self.repeatOnce(request, abortedByNeighbour) } else { request.fail(abortedByNeighbour) }
     }
     updateAvailability()
-    while let request = waiting.popFirst() { submit(request) }
+    // Each once: if the connection is of no use already, they wait again.
+    for request in waiting.removeAll() { submit(request) }
   }
 
   private func submit(_ request: Request) {
