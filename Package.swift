@@ -38,6 +38,7 @@ let wrappers: [Target] = [
   system("CWebSockets", "libwebsockets", "libwebsockets-dev"),
   system("CUV", "libuv", "libuv1-dev"),
   system("COpenSSL", "openssl", "libssl-dev"),
+  system("CQRCode", "libqrencode", "libqrencode-dev"),
 ]
 
 let libraries: [Target] = [
@@ -65,6 +66,8 @@ let libraries: [Target] = [
   library("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
   library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
   library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  library("Contacts", ["RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  library("QRCode", ["CQRCode"]),
   library("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
   library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
 ]
@@ -114,6 +117,8 @@ let testTargets: [Target] = [
     ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  tests("Contacts", ["RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  tests("QRCode"),
   tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
   tests(
     "Peerkey", of: "peerkey",
