@@ -10,6 +10,7 @@ let settings: [SwiftSetting] = [
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let database: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 
 /// A C library of Debian's, without any code of ours but a header.
 func system(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
@@ -68,6 +69,7 @@ let libraries: [Target] = [
   library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   library("Contacts", ["RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   library("QRCode", ["CQRCode"]),
+  library("RegistryCache", ["Contacts", "RegistryClient", "KeyRecords", "Cryptography", database]),
   library("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
   library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
 ]
@@ -82,7 +84,7 @@ let commands: [Target] = [
   command(
     "peerkey",
     [
-      "BatchVerifier", "RegistryClient", "RegistryConnection", "RegistryAPI", "Keystore", "KeyRecords",
+      "BatchVerifier", "RegistryClient", "RegistryCache", "RegistryConnection", "RegistryAPI", "Keystore", "KeyRecords",
       "PeerstackFormat", "Cryptography",
     ]),
 ]
@@ -119,11 +121,15 @@ let testTargets: [Target] = [
   tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("Contacts", ["RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("QRCode"),
+  tests(
+    "RegistryCache",
+    ["Contacts", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography", database]),
   tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
   tests(
     "Peerkey", of: "peerkey",
     [
-      "BatchVerifier", "Keystore", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
+      "BatchVerifier", "Keystore", "RegistryTestKit", "RegistryClient", "RegistryCache", "KeyRecords",
+      "PeerstackFormat", "Cryptography",
     ]),
 ]
 
@@ -144,6 +150,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: wrappers + libraries + commands + testTargets,
   swiftLanguageModes: [.v6]
