@@ -67,7 +67,7 @@ let libraries: [Target] = [
   library("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
   library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
   library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
-  library("Contacts", ["RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  library("Contacts", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   library("QRCode", ["CQRCode"]),
   library("RegistryCache", ["Contacts", "RegistryClient", "KeyRecords", "Cryptography", database]),
   library("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),

@@ -1,4 +1,5 @@
 public import KeyRecords
+import RegistryAPI
 public import RegistryClient
 
 /// Why a text is no contact card, or not one to go by. Each has a stable code.
@@ -78,7 +79,9 @@ extension CardFault: CustomStringConvertible {
     case .fromTheFuture: "the contact card says it was made in the future: check the clocks of both machines"
     case .otherUser(let named, let records):
       "the contact card says it is \(named)'s and has the records of \(records): somebody made it up"
-    case .history(let conflict): "the records on the contact card cannot be: \(conflict.reason)"
+    case .history(let conflict):
+      // It may name fields of the card.
+      "the records on the contact card cannot be: \(PrintableText.line(conflict.reason))"
     case .noPolicies: "the app's policies are not known here and did not come with the card: look somebody up first"
     case .delayedRecord(let user):
       "the records of \(user) go through one that took effect with a delay, and only a registrar can say that it did: "
