@@ -101,6 +101,7 @@ struct RegistrarLink: Sendable {
           + "says about this user until you know why", code: "conflict", facts: ["kind": .text(conflict.kind.rawValue)])
     case .unavailable(let reason):
       throw failure("cannot look up \(user)", unavailable: reason)
+    case .expired: throw failure("cannot look up \(user)", unavailable: "what is known is too old")
     }
   }
 

@@ -54,6 +54,7 @@ struct Resolve: KeyCommand {
         "id": .text(id.text), "result": "conflict", "kind": .text(conflict.kind.rawValue),
         "reason": .text(conflict.reason),
       ]
+    case .expired(let checked): return ["id": .text(id.text), "result": "expired", "checked": .integer(checked)]
     case .unavailable(let reason): return ["id": .text(id.text), "result": "unavailable", "reason": .text(reason)]
     }
   }
@@ -63,6 +64,7 @@ struct Resolve: KeyCommand {
     case .user(let user): ["id          \(id)"] + user.lines()
     case .unknown: ["id          \(id)", "status      unknown: nobody has claimed it"]
     case .conflict(let conflict): ["id          \(id)", "status      CONFLICT: \(conflict.reason)"]
+    case .expired: ["id          \(id)", "status      expired: what is known is too old"]
     case .unavailable(let reason): ["id          \(id)", "status      unavailable: \(reason)"]
     }
   }
