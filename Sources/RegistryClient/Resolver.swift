@@ -156,7 +156,7 @@ public actor Resolver: SignerResolving {
     case .conflict(let places): return conflict(places, answers, user)
     case .unavailable(let place):
       if let peer = peer(user, pin: pin) { return Decided(resolution: .user(unconfirmed(peer, pin: pin))) }
-      return Decided(resolution: .unavailable(reason(answers[place])))
+      return Decided(resolution: unanswered(answers[place]))
     }
   }
 
@@ -180,10 +180,11 @@ public actor Resolver: SignerResolving {
     return age < settings.usableFor ? .stale : nil
   }
 
-  private func reason(_ answer: SourceAnswer) -> String {
+  private func unanswered(_ answer: SourceAnswer) -> Resolution {
     switch answer {
-    case .unavailable(let reason): reason
-    default: "what is known is too old, and no registrar can be asked"
+    case .history(let known): .expired(known.checked)
+    case .unavailable(let reason): .unavailable(reason)
+    case .unknown, .conflict: .unavailable("no registrar can be asked")
     }
   }
 
@@ -205,8 +206,8 @@ public actor Resolver: SignerResolving {
       next = Pin(known.judged, from: registrars[place].name, trust: .unverified)
     }
     let resolved = ResolvedUser(
-      judged: known.judged, freshness: freshness(known) ?? .stale, registrar: registrars[place].name, pin: next,
-      disagreements: disagreements)
+      judged: known.judged, freshness: freshness(known) ?? .stale, checked: known.checked,
+      registrar: registrars[place].name, pin: next, disagreements: disagreements)
     return Decided(
       resolution: .user(resolved), change: next == pin ? nil : PinChange(of: user, from: pin, to: next),
       notices: notices)
@@ -336,7 +337,7 @@ public actor Resolver: SignerResolving {
   }
 
   private func unconfirmed(_ judged: JudgedHistory, pin: Pin?) -> ResolvedUser {
-    ResolvedUser(judged: judged, freshness: .stale, registrar: nil, pin: pin, disagreements: [])
+    ResolvedUser(judged: judged, freshness: .stale, checked: nil, registrar: nil, pin: pin, disagreements: [])
   }
 
   // MARK: Pins by hand

@@ -81,6 +81,7 @@ extension Resolution {
     case .unknown: "unknown"
     case .conflict(let conflict): "conflict \(conflict.kind.rawValue)"
     case .unavailable: "unavailable"
+    case .expired: "expired"
     }
   }
 }
