@@ -169,6 +169,24 @@ struct ContactDesk: Sendable {
   }
 }
 
+extension RegistrarLink {
+  /// Judges contacts by their cards while the registrar cannot be asked. A card that is not good any more is left out:
+  /// nothing is then known of its user, as without it.
+  func considerCards() async {
+    guard let cache = store as? AppCache else { return }
+    let book = ContactBook(app: app, store: cache, contacts: cache)
+    do throws(ContactFault) {
+      let known = KnownPolicies(chain: await resolver.policies(of: address.description), takesSenders: true)
+      for (contact, pin) in try await book.all() where pin != nil {
+        guard let card = try? book.card(of: contact, under: known, clock: SystemClock().now()) else { continue }
+        _ = await resolver.consider(card.handed)
+      }
+    } catch {
+      Console.say("note: cards of contacts are not used: \(error)")
+    }
+  }
+}
+
 /// What went wrong with contacts, for people and scripts.
 enum ContactTrouble {
   /// Runs `body`, and gives the failures of contacts their codes.

@@ -64,6 +64,9 @@ import Testing
     #expect(try contact(bob)["trust"]?.string == "unverified")
     #expect(try contact(bob)["source"]?.string == "card")
 
+    let object = try alice.signed("x")
+    #expect(try bob.verdicts([object]) == ["valid"], "the card is all that bob has")
+
     let shown = try done(alice, ["contact", "verify", bobID])
     #expect(try digits(added) == digits(shown) && shown["result"]?.isNull == true)
     let compared = try done(bob, ["contact", "verify", "Alice", "--number", try digits(shown)])
