@@ -1,4 +1,3 @@
-import Cryptography
 import KeyRecords
 import Keystore
 import PeerstackFormat
@@ -35,7 +34,7 @@ struct RegistrarLink: Sendable {
   ) async throws -> T {
     let network = try RegistryNetwork()
     let link = RegistrarLink(
-      address: address, app: app, transport: WatchedTransport(network.transport(to: address)),
+      address: address, app: app, transport: WatchedTransport(network.transport(to: address)), hints: network.hints,
       authorization: member.map { Self.authorization(of: $0, app: app) })
     do {
       if let mark { try await link.pin(mark.mark, of: mark.user) }
@@ -68,7 +67,8 @@ struct RegistrarLink: Sendable {
   }
 
   private init(
-    address: RegistrarAddress, app: AppID, transport: WatchedTransport, authorization: Registrar.Authorization?
+    address: RegistrarAddress, app: AppID, transport: WatchedTransport, hints: @escaping ResolverSettings.Hints,
+    authorization: Registrar.Authorization?
   ) {
     self.address = address
     self.app = app
@@ -77,7 +77,9 @@ struct RegistrarLink: Sendable {
     store = MemoryStore()
     let registrar = Registrar(
       name: address.description, transport: transport, timeout: Self.timeout, authorization: authorization)
-    resolver = Resolver(app: app, registrars: [registrar], store: store)
+    var settings = ResolverSettings()
+    (settings.hints, settings.areHintsAwaited) = (hints, true)
+    resolver = Resolver(app: app, registrars: [registrar], store: store, settings: settings)
   }
 
   private func pin(_ mark: HistoryMark, of user: UserID) async throws {
@@ -197,23 +199,9 @@ struct RegistrarLink: Sendable {
 
   // MARK: Members
 
-  /// Signs requests with the key in force, as apps want it that let only members read: or with the one that a change
-  /// under way brings in, which may be in force already.
   private static func authorization(of member: @escaping Member, app: AppID) -> Registrar.Authorization {
-    { request in
-      let keystore = member()
-      let change = keystore.changes.last { $0.app == app && $0.record != nil }?.publicKey
-      guard let key = change ?? keystore.state(in: app)?.current, let signer = keystore.recordSigner(for: key) else {
-        return nil
-      }
-      let draft = Draft([
-        "type": .text(ObjectType.request.rawValue), "app": .text(app.text), "signer": .text(keystore.id.text),
-        "method": .text(request.method.rawValue), "target": .text(request.target),
-        "modified": .integer(SystemClock().now()), "nonce": .text(Base64.encode(Randomness.bytes(nonceBytes))),
-      ])
-      return "Peerstack " + Base64.encode(draft.signedWithoutApprovals(by: signer))
+    {
+      member().authorization(app: app, method: $0.method.rawValue, target: $0.target, at: SystemClock().now())
     }
   }
-
-  private static let nonceBytes = 16
 }
