@@ -86,6 +86,14 @@ let commands: [Target] = [
     ]),
 ]
 
+/// What the tutorial of `RegistryClient` builds.
+let examples: [Target] = [
+  .executableTarget(
+    name: "sync-example",
+    dependencies: ["RegistryClient", "RegistryCache", "RegistryConnection", "KeyRecords"], path: "Examples/Sync",
+    swiftSettings: settings)
+]
+
 let testTargets: [Target] = [
   tests("Cryptography"),
   tests("PeerstackFormat", ["Cryptography"]),
@@ -118,6 +126,7 @@ let testTargets: [Target] = [
   tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("RegistryCache", ["RegistryTestKit", "RegistryClient", "KeyRecords", "Cryptography", database]),
   tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
+  tests("Example", of: "sync-example", ["RegistryTestKit", "RegistryClient", "RegistryAPI", "KeyRecords"]),
   tests(
     "Peerkey", of: "peerkey",
     [
@@ -126,8 +135,18 @@ let testTargets: [Target] = [
     ]),
 ]
 
-/// What `Benchmarks/`, a package of its own, measures, and the C libraries it measures against.
+/// A module that an app takes on its own; what its interface names comes with it.
+func product(_ name: String) -> Product {
+  .library(name: name, targets: [name, "KeyRecords", "PeerstackFormat", "Cryptography"])
+}
+
+/// What apps embed; then what `Benchmarks/`, a package of its own, measures, and the C libraries it measures against.
 let products: [Product] = [
+  product("RegistryClient"),
+  product("RegistryCache"),
+  product("RegistryConnection"),
+  product("Keystore"),
+  product("BatchVerifier"),
   .library(
     name: "Measured",
     targets: ["BatchVerifier", "Keystore", "RegistryTestKit", "KeyRecords", "PeerstackFormat", "Cryptography"]),
@@ -144,7 +163,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
   ],
-  targets: wrappers + libraries + commands + testTargets,
+  targets: wrappers + libraries + commands + examples + testTargets,
   swiftLanguageModes: [.v6]
 )

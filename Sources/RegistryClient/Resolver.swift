@@ -38,8 +38,11 @@ public actor Resolver: SignerResolving {
   /// A resolver.
   ///
   /// - Parameters:
+  ///   - app: The app whose users are looked up.
   ///   - registrars: The most trusted first.
   ///   - store: Where histories and pins are kept. Pins that are lost are lost trust: use one that lasts.
+  ///   - settings: How it goes about it.
+  ///   - clock: Tests have one of their own.
   ///   - random: Numbers from 0 up to 1, by which clients that failed together part.
   public init(
     app: AppID, registrars: [Registrar], store: any RegistryStore, settings: ResolverSettings = ResolverSettings(),
@@ -300,7 +303,9 @@ public actor Resolver: SignerResolving {
 
   /// Judges a history that somebody passed on and keeps it in memory, to be used while no registrar can be asked.
   ///
-  /// - Parameter registrar: Whose indexes and policies it has; the most trusted unless given.
+  /// - Parameters:
+  ///   - offered: The history as it came.
+  ///   - registrar: Whose indexes and policies it has; the most trusted unless given.
   public func consider(_ offered: PeerHistory, of registrar: String? = nil) async -> Resolution {
     guard let place = registrar.map({ name in registrars.firstIndex { $0.name == name } }) ?? registrars.indices.first
     else { return .unavailable("no such registrar is configured") }

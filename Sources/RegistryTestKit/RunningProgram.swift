@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 import Glibc
 
 /// A program of this package that runs while a test talks to it, line by line.

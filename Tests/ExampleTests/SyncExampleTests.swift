@@ -1,6 +1,7 @@
 import Foundation
 import KeyRecords
 import RegistryAPI
+import RegistryClient
 import RegistryTestKit
 import Testing
 
