@@ -42,7 +42,7 @@ let wrappers: [Target] = [
 ]
 
 let libraries: [Target] = [
-  library("Cryptography", ["CSodium", "CArgon2"]),
+  library("Cryptography", ["CSodium", "CArgon2", "COpenSSL"]),
   library("PeerstackFormat", ["Cryptography"]),
   library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
   library("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),

@@ -21,7 +21,10 @@ public actor Resolver: SignerResolving {
   private let store: any RegistryStore
   private let clock: any ClientClock
   private let settings: ResolverSettings
-  private let noticeSink: AsyncStream<TrustNotice>.Continuation
+  var areHintsAwaited: Bool { settings.areHintsAwaited }
+  let noticeSink: AsyncStream<TrustNotice>.Continuation
+  /// Nil if hints are not followed.
+  let hints: SourceHints?
 
   /// Histories from peers, none of them confirmed.
   private var peers: HistoryCache
@@ -52,6 +55,9 @@ public actor Resolver: SignerResolving {
     self.notices = notices
     noticeSink = sink
     peers = HistoryCache(maxCount: settings.maxHistories, maxBytes: settings.maxHistoryBytes)
+    hints = settings.hints.map {
+      SourceHints($0, configured: registrars.map(\.name), app: app, settings: settings, clock: clock)
+    }
     sources = registrars.map { registrar in
       RegistrarSource(
         registrar, app: app, settings: settings, clock: clock, store: store, random: random,
@@ -75,6 +81,9 @@ public actor Resolver: SignerResolving {
       let answers = try await ask(doubtful, .always)
       resolutions.merge(await settle(doubtful, answers, isFinal: true).resolutions) { _, new in new }
     }
+    await askHints(resolutions, lookUp)
+    resolutions = await weighHints(resolutions)
+    guard !Task.isCancelled else { throw CancellationError() }
     announce(resolutions)
     return resolutions
   }
@@ -251,7 +260,7 @@ public actor Resolver: SignerResolving {
   private func report(_ notice: TrustNotice, of user: UserID) {
     let text: String
     switch notice {
-    case .demoted, .storeFailed: text = ""
+    case .demoted, .storeFailed, .hintedUpdate: text = ""
     case .conflict(_, let conflict), .disagreement(_, let conflict): text = conflict.reason
     }
     if !text.isEmpty {
@@ -278,9 +287,8 @@ public actor Resolver: SignerResolving {
     var changed: Set<UserID> = []
     if announced.count > settings.maxHistories { announced = [:] }
     for (user, resolution) in resolutions {
-      guard let last = resolution.user?.judged.history.entries.last?.content.hash, announced[user] != last else {
-        continue
-      }
+      let judged = resolution.user.map { $0.hintedUpdate?.judged ?? $0.judged }
+      guard let last = judged?.history.entries.last?.content.hash, announced[user] != last else { continue }
       announced[user] = last
       changed.insert(user)
     }
@@ -363,6 +371,7 @@ public actor Resolver: SignerResolving {
   /// has looked into, and only that.
   public func forget(_ user: UserID) async throws(StoreFailure) {
     for source in sources { try await source.forget(user) }
+    await hints?.forget(user)
     peers.remove(user)
     reported[user] = nil
     announced[user] = nil
