@@ -126,9 +126,12 @@ let testTargets: [Target] = [
 let products: [Product] = [
   .library(
     name: "Measured",
-    targets: ["BatchVerifier", "Keystore", "RegistryTestKit", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    targets: [
+      "BatchVerifier", "Keystore", "RegistryClient", "RegistryTestKit", "KeyRecords", "PeerstackFormat", "Cryptography",
+    ]),
   .library(name: "CSodium", targets: ["CSodium"]),
   .library(name: "CArgon2", targets: ["CArgon2"]),
+  .library(name: "CPostgres", targets: ["CPostgres"]),
 ]
 
 let package = Package(
