@@ -20,7 +20,7 @@ class Plan:
         self.seconds = 1 if quick else 3
         self.batch_repeats = 3 if quick else 15
         self.canonical_repeats = 15 if quick else 60
-        self.claims = 2_000 if quick else 20_000
+        self.claims = 2_000 if quick else 10_000
         # Users of the rows from memory; of what is to grow, at least and at most.
         self.users = 2_000 if quick else 100_000
         self.few = 1_000

@@ -203,9 +203,10 @@ class Registrar:
         """Asks for everybody once, so that all are in memory as far as they fit, and makes sure of the answers."""
         for start in range(0, len(users), 1_000):
             ids = json.dumps({"ids": users[start:start + 1_000]}).encode()
-            answer = json.loads(get(f"{self.url}/apps/{APP}/resolve", ids)[1])
-            if answer["more"] or answer["unknown"]:
-                raise Trouble("resolve does not answer all ids")
+            # To read all of it would take longer than to make it.
+            answer = get(f"{self.url}/apps/{APP}/resolve", ids)[1]
+            if not answer.endswith(b'"unknown":[],"more":[]}'):
+                raise Trouble(f"resolve does not answer all ids: … {answer[-200:]}")
 
     def stop(self):
         self.server.stop()

@@ -83,7 +83,7 @@ def markdown(results):
     kind = "Quick run" if about["quick"] else "Full run"
     lines = [
         BEGIN, f"{kind} of commit {about['commit']}: {about['machine']}, load {about['loadAtStart']:.1f} at the start; "
-        f"{about['rounds']} pairs a row, {about['users']:,} users, {about['usersAtMost']:,} where it says so.", "",
+        f"{about['rounds']} pairs a row, {about['users']:,} users, {about.get('usersAtMost', 0):,} to grow to.", "",
         "| row | unit | ours | limit | ratio: min | median | max | target | |", "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in results["rows"]:

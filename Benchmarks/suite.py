@@ -45,11 +45,14 @@ GROUPS = {
 
 
 def build():
-    """Both packages, in release builds; what does not change costs seconds."""
+    """Both packages, in release builds, with the libraries they need; what does not change costs seconds."""
     if os.path.basename(ROOT).lower() == "benchmarks":
         sys.exit("run: SwiftPM would take a clone called benchmarks for the package in Benchmarks/: rename its folder")
-    for arguments in (["--product", "registrar"], ["--product", "peerkey"], ["--package-path", "Benchmarks"]):
-        subprocess.run(["swift", "build", "-c", "release", *arguments], cwd=ROOT, check=True, stdout=sys.stderr)
+    swift = ["swift", "build", "-c", "release"]
+    for command in (["scripts/install-packages"], [*swift, "--product", "registrar"], [*swift, "--product", "peerkey"],
+                    [*swift, "--package-path", "Benchmarks"]):
+        if subprocess.run(command, cwd=ROOT, check=False, stdout=sys.stderr).returncode != 0:
+            sys.exit(f"run: {' '.join(command)} failed: see above")
 
 
 def about(plan):
