@@ -149,9 +149,12 @@ let products: [Product] = [
   product("BatchVerifier"),
   .library(
     name: "Measured",
-    targets: ["BatchVerifier", "Keystore", "RegistryTestKit", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    targets: [
+      "BatchVerifier", "Keystore", "RegistryClient", "RegistryTestKit", "KeyRecords", "PeerstackFormat", "Cryptography",
+    ]),
   .library(name: "CSodium", targets: ["CSodium"]),
   .library(name: "CArgon2", targets: ["CArgon2"]),
+  .library(name: "CPostgres", targets: ["CPostgres"]),
 ]
 
 let package = Package(
