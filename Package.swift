@@ -114,7 +114,12 @@ let testTargets: [Target] = [
     ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
-  tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
+  tests(
+    "RegistryConnection",
+    [
+      "RegistryTestKit", "RegistryClient", "RegistryAPI", "WebTransport", "HTTPFormat", "KeyRecords", "PeerstackFormat",
+      "Cryptography",
+    ]),
   tests(
     "Peerkey", of: "peerkey",
     [
