@@ -125,7 +125,12 @@ let testTargets: [Target] = [
   tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("RegistryCache", ["RegistryTestKit", "RegistryClient", "KeyRecords", "Cryptography", database]),
-  tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
+  tests(
+    "RegistryConnection",
+    [
+      "RegistryTestKit", "RegistryClient", "RegistryAPI", "WebTransport", "HTTPFormat", "KeyRecords", "PeerstackFormat",
+      "Cryptography",
+    ]),
   tests("Example", of: "sync-example", ["RegistryTestKit", "RegistryClient", "RegistryAPI", "KeyRecords"]),
   tests(
     "Peerkey", of: "peerkey",
