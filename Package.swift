@@ -39,6 +39,7 @@ let wrappers: [Target] = [
   system("CWebSockets", "libwebsockets", "libwebsockets-dev"),
   system("CUV", "libuv", "libuv1-dev"),
   system("COpenSSL", "openssl", "libssl-dev"),
+  system("CQRCode", "libqrencode", "libqrencode-dev"),
 ]
 
 let libraries: [Target] = [
@@ -66,7 +67,9 @@ let libraries: [Target] = [
   library("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
   library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
   library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
-  library("RegistryCache", ["RegistryClient", "KeyRecords", "Cryptography", database]),
+  library("Contacts", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  library("QRCode", ["CQRCode"]),
+  library("RegistryCache", ["Contacts", "RegistryClient", "KeyRecords", "Cryptography", database]),
   library("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
   library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
 ]
@@ -124,7 +127,11 @@ let testTargets: [Target] = [
     ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
-  tests("RegistryCache", ["RegistryTestKit", "RegistryClient", "KeyRecords", "Cryptography", database]),
+  tests("Contacts", ["RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  tests("QRCode"),
+  tests(
+    "RegistryCache",
+    ["Contacts", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography", database]),
   tests(
     "RegistryConnection",
     [
@@ -151,6 +158,7 @@ let products: [Product] = [
   product("RegistryCache"),
   product("RegistryConnection"),
   product("Keystore"),
+  product("Contacts"),
   product("BatchVerifier"),
   .library(
     name: "Measured",

@@ -14,6 +14,7 @@ enum CacheSchema {
       try database.execute(sql: kept)
       try database.execute(sql: dropped)
     }
+    migrator.registerMigration("2: contacts") { try $0.execute(sql: ContactRow.table) }
     return migrator
   }
 
