@@ -43,7 +43,7 @@ let wrappers: [Target] = [
 ]
 
 let libraries: [Target] = [
-  library("Cryptography", ["CSodium", "CArgon2"]),
+  library("Cryptography", ["CSodium", "CArgon2", "COpenSSL"]),
   library("PeerstackFormat", ["Cryptography"]),
   library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
   library("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
@@ -90,6 +90,14 @@ let commands: [Target] = [
     ]),
 ]
 
+/// What the tutorial of `RegistryClient` builds.
+let examples: [Target] = [
+  .executableTarget(
+    name: "sync-example",
+    dependencies: ["RegistryClient", "RegistryCache", "RegistryConnection", "KeyRecords"], path: "Examples/Sync",
+    swiftSettings: settings)
+]
+
 let testTargets: [Target] = [
   tests("Cryptography"),
   tests("PeerstackFormat", ["Cryptography"]),
@@ -125,7 +133,13 @@ let testTargets: [Target] = [
   tests(
     "RegistryCache",
     ["Contacts", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography", database]),
-  tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
+  tests(
+    "RegistryConnection",
+    [
+      "RegistryTestKit", "RegistryClient", "RegistryAPI", "WebTransport", "HTTPFormat", "KeyRecords", "PeerstackFormat",
+      "Cryptography",
+    ]),
+  tests("Example", of: "sync-example", ["RegistryTestKit", "RegistryClient", "RegistryAPI", "KeyRecords"]),
   tests(
     "Peerkey", of: "peerkey",
     [
@@ -134,13 +148,27 @@ let testTargets: [Target] = [
     ]),
 ]
 
-/// What `Benchmarks/`, a package of its own, measures, and the C libraries it measures against.
+/// A module that an app takes on its own; what its interface names comes with it.
+func product(_ name: String) -> Product {
+  .library(name: name, targets: [name, "KeyRecords", "PeerstackFormat", "Cryptography"])
+}
+
+/// What apps embed; then what `Benchmarks/`, a package of its own, measures, and the C libraries it measures against.
 let products: [Product] = [
+  product("RegistryClient"),
+  product("RegistryCache"),
+  product("RegistryConnection"),
+  product("Keystore"),
+  product("Contacts"),
+  product("BatchVerifier"),
   .library(
     name: "Measured",
-    targets: ["BatchVerifier", "Keystore", "RegistryTestKit", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+    targets: [
+      "BatchVerifier", "Keystore", "RegistryClient", "RegistryTestKit", "KeyRecords", "PeerstackFormat", "Cryptography",
+    ]),
   .library(name: "CSodium", targets: ["CSodium"]),
   .library(name: "CArgon2", targets: ["CArgon2"]),
+  .library(name: "CPostgres", targets: ["CPostgres"]),
 ]
 
 let package = Package(
@@ -152,7 +180,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
   ],
-  targets: wrappers + libraries + commands + testTargets,
+  targets: wrappers + libraries + commands + examples + testTargets,
   swiftLanguageModes: [.v6]
 )

@@ -116,7 +116,7 @@ public struct ObjectVerifier: Sendable {
       judgment = ObjectJudgment(.invalid, "it has no signature")
     }
     judgment.isBound = user.isBound
-    judgment.isUnconfirmed = !user.isConfirmed
+    judgment.isUnconfirmed = !user.isConfirmed || user.hintedUpdate != nil
     judgment.freshness = user.freshness
     return judgment
   }

@@ -21,7 +21,10 @@ public struct ResolvedUser: Sendable {
   /// The pin as it is now; nil while there is none: the user is contested, or a peer's history is all there is.
   public let pin: Pin?
   /// Which other registrars have another history.
-  public let disagreements: [Conflict]
+  public internal(set) var disagreements: [Conflict]
+  /// What a registrar that the user's own record names shows beyond this history; nil where it shows nothing more, or
+  /// was not asked. Verdicts do not rest on it.
+  public internal(set) var hintedUpdate: HintedUpdate?
 
   /// The keys, the status and what became of each entry.
   public var state: UserState { judged.state }
@@ -39,6 +42,15 @@ public struct ResolvedUser: Sendable {
       return error.reason
     }
   }
+}
+
+/// Records that follow the history of a user, by the rules, at a registrar that only the user's record names
+/// (`sourceUrl`): the registrars that count may be behind, or withhold them. Nobody who counts has confirmed them.
+public struct HintedUpdate: Sendable {
+  /// The registrar that shows them.
+  public let source: String
+  /// All of its history, of which the one that counts is the beginning; no delayed record has taken effect in it.
+  public let judged: JudgedHistory
 }
 
 /// What came of looking a user up.
@@ -92,6 +104,8 @@ public enum TrustNotice: Sendable {
   case conflict(UserID, Conflict)
   /// Registrars differ; the first in the trust order was followed.
   case disagreement(UserID, Conflict)
+  /// A registrar that the user's record names has more than those that count.
+  case hintedUpdate(UserID, HintedUpdate)
   /// The store does not do its duty: what is new is not kept.
   case storeFailed(StoreFailure)
 }

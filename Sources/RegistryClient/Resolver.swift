@@ -21,7 +21,10 @@ public actor Resolver: SignerResolving {
   private let store: any RegistryStore
   private let clock: any ClientClock
   private let settings: ResolverSettings
-  private let noticeSink: AsyncStream<TrustNotice>.Continuation
+  var areHintsAwaited: Bool { settings.areHintsAwaited }
+  let noticeSink: AsyncStream<TrustNotice>.Continuation
+  /// Nil if hints are not followed.
+  let hints: SourceHints?
 
   /// Histories from peers, none of them confirmed.
   private var peers: HistoryCache
@@ -35,8 +38,11 @@ public actor Resolver: SignerResolving {
   /// A resolver.
   ///
   /// - Parameters:
+  ///   - app: The app whose users are looked up.
   ///   - registrars: The most trusted first.
   ///   - store: Where histories and pins are kept. Pins that are lost are lost trust: use one that lasts.
+  ///   - settings: How it goes about it.
+  ///   - clock: Tests have one of their own.
   ///   - random: Numbers from 0 up to 1, by which clients that failed together part.
   public init(
     app: AppID, registrars: [Registrar], store: any RegistryStore, settings: ResolverSettings = ResolverSettings(),
@@ -52,6 +58,9 @@ public actor Resolver: SignerResolving {
     self.notices = notices
     noticeSink = sink
     peers = HistoryCache(maxCount: settings.maxHistories, maxBytes: settings.maxHistoryBytes)
+    hints = settings.hints.map {
+      SourceHints($0, configured: registrars.map(\.name), app: app, settings: settings, clock: clock)
+    }
     sources = registrars.map { registrar in
       RegistrarSource(
         registrar, app: app, settings: settings, clock: clock, store: store, random: random,
@@ -75,6 +84,9 @@ public actor Resolver: SignerResolving {
       let answers = try await ask(doubtful, .always)
       resolutions.merge(await settle(doubtful, answers, isFinal: true).resolutions) { _, new in new }
     }
+    await askHints(resolutions, lookUp)
+    resolutions = await weighHints(resolutions)
+    guard !Task.isCancelled else { throw CancellationError() }
     announce(resolutions)
     return resolutions
   }
@@ -251,7 +263,7 @@ public actor Resolver: SignerResolving {
   private func report(_ notice: TrustNotice, of user: UserID) {
     let text: String
     switch notice {
-    case .demoted, .storeFailed: text = ""
+    case .demoted, .storeFailed, .hintedUpdate: text = ""
     case .conflict(_, let conflict), .disagreement(_, let conflict): text = conflict.reason
     }
     if !text.isEmpty {
@@ -278,9 +290,8 @@ public actor Resolver: SignerResolving {
     var changed: Set<UserID> = []
     if announced.count > settings.maxHistories { announced = [:] }
     for (user, resolution) in resolutions {
-      guard let last = resolution.user?.judged.history.entries.last?.content.hash, announced[user] != last else {
-        continue
-      }
+      let judged = resolution.user.map { $0.hintedUpdate?.judged ?? $0.judged }
+      guard let last = judged?.history.entries.last?.content.hash, announced[user] != last else { continue }
       announced[user] = last
       changed.insert(user)
     }
@@ -292,7 +303,9 @@ public actor Resolver: SignerResolving {
 
   /// Judges a history that somebody passed on and keeps it in memory, to be used while no registrar can be asked.
   ///
-  /// - Parameter registrar: Whose indexes and policies it has; the most trusted unless given.
+  /// - Parameters:
+  ///   - offered: The history as it came.
+  ///   - registrar: Whose indexes and policies it has; the most trusted unless given.
   public func consider(_ offered: PeerHistory, of registrar: String? = nil) async -> Resolution {
     guard let place = registrar.map({ name in registrars.firstIndex { $0.name == name } }) ?? registrars.indices.first
     else { return .unavailable("no such registrar is configured") }
@@ -380,6 +393,7 @@ public actor Resolver: SignerResolving {
   /// has looked into, and only that.
   public func forget(_ user: UserID) async throws(StoreFailure) {
     for source in sources { try await source.forget(user) }
+    await hints?.forget(user)
     peers.remove(user)
     reported[user] = nil
     announced[user] = nil

@@ -1,4 +1,3 @@
-import Cryptography
 import KeyRecords
 import Keystore
 import PeerstackFormat
@@ -45,8 +44,9 @@ struct RegistrarLink: Sendable {
     let network = isOffline ? nil : try RegistryNetwork()
     let link = RegistrarLink(
       address: address, app: app, store: kept.store,
-      transport: WatchedTransport(network?.transport(to: address) ?? OfflineTransport()), isOffline: isOffline,
-      mark: mark.map { Pin($0.mark, of: $0.user) }, authorization: member.map { Self.authorization(of: $0, app: app) })
+      transport: WatchedTransport(network?.transport(to: address) ?? OfflineTransport()), hints: network?.hints,
+      isOffline: isOffline, mark: mark.map { Pin($0.mark, of: $0.user) },
+      authorization: member.map { Self.authorization(of: $0, app: app) })
     do {
       try await link.pinMark()
       let value = try await body(link)
@@ -87,8 +87,8 @@ struct RegistrarLink: Sendable {
   }
 
   private init(
-    address: RegistrarAddress, app: AppID, store: any RegistryStore, transport: WatchedTransport, isOffline: Bool,
-    mark: Pin?, authorization: Registrar.Authorization?
+    address: RegistrarAddress, app: AppID, store: any RegistryStore, transport: WatchedTransport,
+    hints: ResolverSettings.Hints?, isOffline: Bool, mark: Pin?, authorization: Registrar.Authorization?
   ) {
     self.address = address
     self.app = app
@@ -101,6 +101,7 @@ struct RegistrarLink: Sendable {
       name: address.description, transport: transport, timeout: Self.timeout, authorization: authorization)
     var settings = ResolverSettings()
     if isOffline { settings.attempts = 1 }
+    (settings.hints, settings.areHintsAwaited) = (hints, true)
     resolver = Resolver(app: app, registrars: [registrar], store: store, settings: settings)
   }
 
@@ -280,25 +281,11 @@ struct RegistrarLink: Sendable {
 
   // MARK: Members
 
-  /// Signs requests with the key in force, as apps want it that let only members read: or with the one that a change
-  /// under way brings in, which may be in force already.
   private static func authorization(of member: @escaping Member, app: AppID) -> Registrar.Authorization {
-    { request in
-      let keystore = member()
-      let change = keystore.changes.last { $0.app == app && $0.record != nil }?.publicKey
-      guard let key = change ?? keystore.state(in: app)?.current, let signer = keystore.recordSigner(for: key) else {
-        return nil
-      }
-      let draft = Draft([
-        "type": .text(ObjectType.request.rawValue), "app": .text(app.text), "signer": .text(keystore.id.text),
-        "method": .text(request.method.rawValue), "target": .text(request.target),
-        "modified": .integer(SystemClock().now()), "nonce": .text(Base64.encode(Randomness.bytes(nonceBytes))),
-      ])
-      return "Peerstack " + Base64.encode(draft.signedWithoutApprovals(by: signer))
+    {
+      member().authorization(app: app, method: $0.method.rawValue, target: $0.target, at: SystemClock().now())
     }
   }
-
-  private static let nonceBytes = 16
 }
 
 extension Pin {
