@@ -84,7 +84,8 @@ let commands: [Target] = [
   command(
     "peerkey",
     [
-      "BatchVerifier", "RegistryClient", "RegistryCache", "RegistryConnection", "RegistryAPI", "Keystore", "KeyRecords",
+      "BatchVerifier", "Contacts", "QRCode", "RegistryClient", "RegistryCache", "RegistryConnection", "RegistryAPI",
+      "Keystore", "KeyRecords",
       "PeerstackFormat", "Cryptography",
     ]),
 ]

@@ -93,6 +93,11 @@ public struct ContactBook: Sendable {
     }
   }
 
+  /// Forgets the name and the card of somebody; the pin is the resolver's to forget.
+  public func remove(_ user: UserID) async throws(ContactFault) {
+    try await stored { () async throws(StoreFailure) in try await contacts.removeContact(user) }
+  }
+
   // MARK: Looking
 
   /// One contact; nil for somebody who was not added.

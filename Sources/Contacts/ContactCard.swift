@@ -30,10 +30,8 @@ public struct ContactCard: Sendable {
   public let name: ContactName
   /// When it was made, as its maker says.
   public let made: Milliseconds
-  /// The history, judged; never confirmed.
-  public let judged: JudgedHistory
-  /// Whether the policies it was judged under are known from elsewhere than the card.
-  public let arePoliciesKnown: Bool
+  /// The history as it was judged.
+  public let handed: HandedHistory
   /// The identity that a safety number is made of.
   public let identity: SafetyIdentity
   /// Version, packed card and checksum.
@@ -74,8 +72,7 @@ public struct ContactCard: Sendable {
     self.app = app
     user = history.user
     made = fields.modified
-    judged = handed.judged
-    arePoliciesKnown = handed.arePoliciesKnown
+    self.handed = handed
     bytes = CardText.bytes(of: packed)
   }
 
@@ -101,6 +98,12 @@ public struct ContactCard: Sendable {
     let line = line
     return line.utf8.count <= Self.maxQRCharacters ? line : nil
   }
+
+  /// The history and what it comes to; never confirmed.
+  public var judged: JudgedHistory { handed.judged }
+
+  /// Whether the policies it was judged under are known from elsewhere than the card.
+  public var arePoliciesKnown: Bool { handed.arePoliciesKnown }
 
   /// Whether the id proves its own first record.
   public var isBound: Bool { judged.isBound }

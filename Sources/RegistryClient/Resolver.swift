@@ -322,14 +322,31 @@ public actor Resolver: SignerResolving {
     }
   }
 
-  private func keep(_ judged: JudgedHistory) async throws(Contradiction) -> Resolution {
+  /// Keeps a history that was judged as it was handed over, of somebody whom a person has pinned: it is used while no
+  /// registrar can be asked, and what rests on it is unconfirmed.
+  public func consider(_ handed: HandedHistory) async -> Resolution {
+    do throws(Contradiction) {
+      return try await keep(handed.judged, isPinRequired: true)
+    } catch {
+      let evidence = Evidence(source: "peer", entries: handed.judged.evidence)
+      return .conflict(Conflict(error.kind, error.reason, evidence: [evidence]))
+    }
+  }
+
+  private func keep(
+    _ judged: JudgedHistory, isPinRequired: Bool = false
+  ) async throws(Contradiction) -> Resolution {
     let pin: Pin?
     do throws(StoreFailure) {
       pin = try await store.pins(of: [judged.subject])[judged.subject]
     } catch {
       return .unavailable("the pins cannot be read: \(error)")
     }
-    if let pin { try Self.check(judged, against: pin) }
+    if let pin {
+      try Self.check(judged, against: pin)
+    } else if isPinRequired {
+      return .unavailable("nobody has pinned \(judged.subject)")
+    }
     peers.set(KnownHistory(judged: judged, checked: clock.now()), of: judged.subject)
     let resolved = Resolution.user(unconfirmed(judged, pin: pin))
     announce([judged.subject: resolved])

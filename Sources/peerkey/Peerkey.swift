@@ -18,7 +18,7 @@ struct Peerkey: AsyncParsableCommand {
       CommandGroup(
         name: "Key records",
         subcommands: [Claim.self, Rotate.self, Recover.self, Approve.self, Revoke.self, Amend.self, Retire.self]),
-      CommandGroup(name: "Others", subcommands: [Resolve.self, Verify.self, QuarantineCommand.self]),
+      CommandGroup(name: "Others", subcommands: [Resolve.self, Verify.self, ContactCommand.self, QuarantineCommand.self]),
       CommandGroup(name: "Keystore", subcommands: [Sign.self, Passwd.self, Export.self, Import.self]),
       CommandGroup(name: "Scripts", subcommands: [Hash.self]),
     ])

@@ -15,7 +15,7 @@ struct Verify: AsyncParsableCommand {
       With --registrar (and without --users, with PEERKEY_REGISTRAR) signers are looked up there, many at a time, and \
       what it says of them is judged from their first record on: valid, suspect, invalid, unresolved or conflict. A file \
       then decides on those that the registrar does not know. When the registrar cannot be reached, or with --offline, \
-      what it said of them within the last seven days decides.
+      what it said of them within the last seven days decides, or else the cards of contacts.
 
       With --quarantine objects of signers who may still become known are put into the quarantine, to be judged again by \
       peerkey quarantine retry.
@@ -55,6 +55,7 @@ struct Verify: AsyncParsableCommand {
     try await RegistrarLink.openReading(
       try service.address(), app: try service.app(), cache: place, isOffline: offline.isOffline, keystore: store
     ) { link in
+      await link.considerCards()
       let watched = WatchedSigners(link.resolver, since: link.opened)
       let waiting = quarantine ? WaitingObjects(link.store) : nil
       try await run { RegistrarJudge(signers: watched, file: signers, waiting: waiting) }

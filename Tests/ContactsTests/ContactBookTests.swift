@@ -62,6 +62,30 @@ struct ContactBookTests {
     #expect(await atBob.pin(alice)?.trust == .verified)
   }
 
+  /// While nobody can be asked, and only for those whom a person has pinned.
+  @Test func objectsOfContactsAreJudgedByTheirCards() async throws {
+    let world = try World()
+    let (alice, bob) = (try await world.user(), try await world.user())
+    let (aliceCard, bobCard) = (try await world.card(alice), try await world.card(bob))
+    await world.registrar.fail(Array(repeating: .unreachable("away"), count: 1_000))
+    let friend = Friend(world: world)
+    _ = try await friend.add(try world.read(aliceCard.text))
+    let resolver = Resolver(
+      app: world.app, registrars: [Registrar(name: "one", transport: world.registrar)], store: friend.store,
+      clock: world.clock, random: { 0.5 })
+    let known = try #require(await resolver.consider(aliceCard.handed).user)
+    #expect(!known.isConfirmed && known.pin?.trust == .unverified)
+    #expect(await resolver.consider(bobCard.handed).user == nil)
+    let verifier = ObjectVerifier(signers: resolver, clock: world.clock)
+    let notes = [alice, bob].map { UnverifiedObject($0.note("a", modified: world.clock.now())) }
+    let judgments = try await verifier.verify(notes)
+    #expect(judgments.map(\.verdict) == [.valid, .unresolved] && judgments[0].isUnconfirmed)
+    var thief = alice
+    thief.key = SigningKey.generate()
+    let forged = try await verifier.verify(UnverifiedObject(thief.note("b", modified: world.clock.now())))
+    #expect(forged.verdict == .invalid)
+  }
+
   @Test func aRegistrarThatIsMetLaterIsHeldToThePin() async throws {
     let world = try World()
     var alice = try await world.user()

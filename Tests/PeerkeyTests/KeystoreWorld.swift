@@ -81,7 +81,7 @@ struct Person {
   }
 
   /// Commands that have commands of their own.
-  private static let groups: Set = ["quarantine"]
+  private static let groups: Set = ["quarantine", "contact"]
 
   /// Runs a command, and reads the JSON that it prints.
   func run(_ command: String..., input: String = "") throws -> (status: Int32, json: JSONObject, error: String) {
