@@ -144,7 +144,8 @@ def chart(rows, about):
         'font-family="sans-serif" font-size="13">',
         '<rect width="100%" height="100%" fill="#fff"/>',
         '<text x="16" y="24" font-size="16">Reached, as a multiple of the target (line: min to max)</text>',
-        f'<text x="16" y="44" fill="#666">{escape(about["machine"])}</text>',
+        f'<text x="16" y="44" fill="#666">{escape(about["machine"])}, {"quick" if about["quick"] else "full"} run of '
+        f'commit {escape(about["commit"])}; bars are cut at {most:g}</text>',
     ]
 
     def place(value):
@@ -160,8 +161,8 @@ def chart(rows, about):
             f'<rect x="{left}" y="{y + 4}" width="{place(middle) - left:.1f}" height="20" fill="{colour}"/>',
             f'<line x1="{place(reached[0]):.1f}" x2="{place(reached[-1]):.1f}" y1="{y + 14}" y2="{y + 14}" '
             'stroke="#222" stroke-width="2"/>',
-            f'<text x="{left + span + 10}" y="{y + 18}">ratio {median(row.ratios):.2f}, '
-            f'target {escape(row.goal)}</text>',
+            f'<text x="{left + span + 10}" y="{y + 18}">ratio {median(row.ratios):.2f}, target {escape(row.goal)}'
+            '</text>',
         ]
     bottom = top + step * len(shown)
     parts += [

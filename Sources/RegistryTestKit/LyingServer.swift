@@ -29,6 +29,7 @@ public final class LyingServer: Sendable {
     var lie: Lie?
     var bytesSent = 0
     var connections = 0
+    var acceptedCount = 0
     var targets: [String] = []
   }
 
@@ -72,6 +73,8 @@ public final class LyingServer: Sendable {
   public var bytesSent: Int { state.withLock { $0.bytesSent } }
   /// Connections that are open.
   public var connectionCount: Int { state.withLock { $0.connections } }
+  /// Connections that were ever made.
+  public var acceptedCount: Int { state.withLock { $0.acceptedCount } }
   /// The targets that were asked for.
   public var targets: [String] { state.withLock { $0.targets } }
 
@@ -81,7 +84,10 @@ public final class LyingServer: Sendable {
     while true {
       let descriptor = Glibc.accept(listener, nil, nil)
       guard descriptor >= 0, let server = server() else { break }
-      server.state.withLock { $0.connections += 1 }
+      server.state.withLock { state in
+        state.connections += 1
+        state.acceptedCount += 1
+      }
       let thread = Thread {
         while server.exchange(descriptor) {}
         close(descriptor)

@@ -7,7 +7,8 @@ enum ResolverRow {
   /// Longer than any run: nothing that is in memory is asked for again.
   private static let freshFor: Milliseconds = 24 * 3_600_000
 
-  /// Arguments: users, look-ups of the resolver in a round, rounds. Prints seconds for one look-up.
+  /// Arguments: users, look-ups of the resolver in a round, rounds. Prints seconds for one look-up: for each round a line
+  /// of single calls, then for each a line of calls for all users at once.
   static func run(_ arguments: [String]) async throws {
     let (count, lookUps) = (try number(0, of: arguments), try number(1, of: arguments))
     let rounds = try number(2, of: arguments)
@@ -29,10 +30,12 @@ enum ResolverRow {
     let row = LookUps(resolver: resolver, known: known, users: users)
     let asked = await registrar.requests.count
     _ = try await row.ours(lookUps)
-    for round in 0..<rounds {
-      let early = round % 2 == 0 ? try row.bare(lookUps * 100) : nil
-      let ours = try await row.ours(lookUps)
-      printPair(ours: ours, peer: try early ?? row.bare(lookUps * 100))
+    for isBatch in [false, true] {
+      for round in 0..<rounds {
+        let early = round % 2 == 0 ? try row.bare(lookUps * 100) : nil
+        let ours = isBatch ? try await row.batch(lookUps * 10) : try await row.ours(lookUps)
+        printPair(ours: ours, peer: try early ?? row.bare(lookUps * 100))
+      }
     }
     guard await registrar.requests.count == asked else { throw Trouble("not every look-up was answered from memory") }
   }
@@ -53,6 +56,17 @@ enum ResolverRow {
       }
       guard found == count else { throw Trouble("\(found) of \(count) look-ups found their user") }
       return cost.each(of: count)
+    }
+
+    /// All users in each call.
+    func batch(_ count: Int) async throws -> Cost {
+      let (set, calls) = (Set(users), max(1, count / users.count))
+      var found = 0
+      let cost = try await Cost {
+        for _ in 0..<calls { found += try await resolver.resolve(set).count }
+      }
+      guard found == calls * users.count else { throw Trouble("\(found) users were found") }
+      return cost.each(of: found)
     }
 
     func bare(_ count: Int) throws -> Cost {
