@@ -19,7 +19,7 @@ let package = Package(
   targets: [
     .executableTarget(
       name: "measure",
-      dependencies: ["Measured", "CSodium", "CArgon2"].map { .product(name: $0, package: registrar) },
+      dependencies: ["Measured", "CSodium", "CArgon2", "CPostgres"].map { .product(name: $0, package: registrar) },
       swiftSettings: settings)
   ],
   swiftLanguageModes: [.v6]

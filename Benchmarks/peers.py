@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -53,11 +54,16 @@ def postgres_program(name):
 
 def install_peers():
     """From Debian, when root; otherwise rows whose peer is missing say so."""
-    missing = [p for p, names in {"nginx-light": ["nginx"], "wrk": ["wrk"]}.items()
-               if not all(shutil.which(n, path=os.environ["PATH"] + ":/usr/sbin") for n in names)]
-    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", *missing],
-                       stdout=subprocess.DEVNULL, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", *glob.glob("/usr/lib/postgresql/*/bin")])
+    programs = {"nginx-light": ["nginx"], "wrk": ["wrk"], "postgresql": ["initdb", "pgbench", "psql"],
+                "nodejs": ["node"], "util-linux": ["taskset"]}
+    missing = [package for package, names in programs.items()
+               if not all(shutil.which(name, path=places) for name in names)]
+    if not missing or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+        subprocess.run(["apt-get", *arguments], stdout=subprocess.DEVNULL, check=False, env=environment)
 
 
 def cpu_seconds(pid):
@@ -67,6 +73,12 @@ def cpu_seconds(pid):
         with contextlib.suppress(OSError), open(path) as file:
             total += int(file.read().split()[0])
     return total / 1e9
+
+
+def memory(pid, name="VmRSS"):
+    """Bytes of memory that a process has resident; with VmHWM the most it ever had."""
+    with open(f"/proc/{pid}/status") as file:
+        return 1_024 * int(re.search(rf"^{name}:\s+(\d+) kB$", file.read(), re.MULTILINE)[1])
 
 
 class Process:
@@ -120,15 +132,28 @@ def until(is_done, trouble):
         time.sleep(0.05)
 
 
-def sql(socket, text):
-    return output([postgres_program("psql"), "-h", socket, "-U", "postgres", "-Atqc", text]).strip()
+class Database:
+    """A database of the cluster whose socket is in a folder."""
+
+    def __init__(self, socket, name):
+        self.socket, self.name = socket, name
+        self.url = f"postgresql:///{name}?host={socket}&user=postgres"
 
 
-def pgbench(socket, scripts, clients, seconds):
+def psql(database):
+    return [postgres_program("psql"), "-X", "-h", database.socket, "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-Atq",
+            "-d", database.name]
+
+
+def sql(database, text):
+    return output([*psql(database), "-c", text]).strip()
+
+
+def pgbench(database, scripts, clients, seconds):
     """Transactions a second, each of one of the scripts, prepared."""
-    text = output([postgres_program("pgbench"), "-n", "-M", "prepared", "-h", socket, "-U", "postgres",
+    text = output([postgres_program("pgbench"), "-n", "-M", "prepared", "-h", database.socket, "-U", "postgres",
                    "-c", str(clients), "-j", "2", "-T", str(seconds),
-                   *(f"--file={script}" for script in scripts), "postgres"])
+                   *(f"--file={script}" for script in scripts), database.name])
     return float(re.search(r"^tps = ([0-9.]+)", text, re.MULTILINE).group(1))
 
 
@@ -137,15 +162,16 @@ class Registrar:
 
     path = os.path.join(ROOT, ".build/release/registrar")
 
-    def __init__(self, socket, folder, core=None, loops=None, cache=512):
-        command = [self.path, "serve", *self.database(socket), "--migrate", "--data", folder, "--listen", "127.0.0.1:0",
+    def __init__(self, database, folder, core=None, loops=None, cache=512, connections=None):
+        command = [self.path, "serve", *self.database(database), "--data", folder, "--listen", "127.0.0.1:0",
                    "--cache-mib", str(cache)]
         if loops:
             command += ["--loops", str(loops)]
-        started = time.monotonic()
+        if connections:
+            command += ["--max-connections", str(connections), "--max-connections-per-address", str(connections)]
+        self.started = time.monotonic()
         self.server = Process(pinned(core, command), stdout=subprocess.PIPE, text=True)
         line = self.server.process.stdout.readline()
-        self.start_seconds = time.monotonic() - started
         if not line.startswith("listening on "):
             raise Trouble("the registrar does not start")
         self.url = line.split()[-1]
@@ -153,16 +179,34 @@ class Registrar:
         self.pid = self.server.pid
 
     @staticmethod
-    def database(socket):
-        return ["--database", f"postgresql:///postgres?host={socket}&user=postgres"]
+    def database(database):
+        return ["--database", database.url]
 
     @classmethod
-    def prepare(cls, socket, folder):
+    def prepare(cls, database, folder):
         """An app where ids are not asked to be bound: the registrar then never computes whether they are."""
-        output([cls.path, "migrate", *cls.database(socket)])
+        output([cls.path, "migrate", *cls.database(database)])
         key = os.path.join(folder, "admin.json")
         output([cls.path, "keygen", key])
-        output([cls.path, "app", "create", APP, *cls.database(socket), "--admin-key", key, "--bound-since", "never"])
+        output([cls.path, "app", "create", APP, *cls.database(database), "--admin-key", key, "--bound-since", "never"])
+
+    def key(self, user):
+        """The path of a user's key."""
+        return f"/apps/{APP}/keys/{user}"
+
+    def metric(self, name):
+        """A figure of `/metrics`."""
+        text = get(self.url + "/metrics")[1].decode()
+        return float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1])
+
+    def fill(self, users):
+        """Asks for everybody once, so that all are in memory as far as they fit, and makes sure of the answers."""
+        for start in range(0, len(users), 1_000):
+            ids = json.dumps({"ids": users[start:start + 1_000]}).encode()
+            # To read all of it would take longer than to make it.
+            answer = get(f"{self.url}/apps/{APP}/resolve", ids)[1]
+            if not answer.endswith(b'"unknown":[],"more":[]}'):
+                raise Trouble(f"resolve does not answer all ids: … {answer[-200:]}")
 
     def stop(self):
         self.server.stop()
@@ -202,6 +246,39 @@ http {{ access_log off; keepalive_requests 1000000000; sendfile on; tcp_nopush o
             get(self.url + "/")
             return True
         return False
+
+    def stop(self):
+        self.server.stop()
+
+
+class Hummingbird:
+    """The program of `HummingbirdPeer/`, with one loop on one core."""
+
+    package = os.path.join(ROOT, "Benchmarks/HummingbirdPeer")
+    path = os.path.join(package, ".build/release/hummingbird-peer")
+
+    def __init__(self, core, answer, port):
+        self.url = f"http://127.0.0.1:{port}"
+        self.server = Process(pinned(core, [self.path, str(port), answer]), stderr=subprocess.DEVNULL)
+        self.pid = self.server.pid
+        until(self.listens, "the program on Hummingbird does not listen")
+
+    @classmethod
+    def version(cls):
+        """The version that was resolved."""
+        with open(os.path.join(cls.package, "Package.resolved")) as file:
+            return next(pin["state"]["version"] for pin in json.load(file)["pins"] if pin["identity"] == "hummingbird")
+
+    def listens(self):
+        if self.server.process.poll() is not None:
+            raise Trouble(f"the program on Hummingbird ends with {self.server.process.returncode}")
+        try:
+            get(self.url + "/")
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True
 
     def stop(self):
         self.server.stop()

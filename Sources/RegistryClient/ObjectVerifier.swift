@@ -92,6 +92,11 @@ public struct ObjectVerifier: Sendable {
       var judgment = ObjectJudgment(.unresolved, "\(whose) cannot be looked up now: \(reason)")
       judgment.awaited = user
       return judgment
+    case .expired:
+      var judgment = ObjectJudgment(
+        .unresolved, "what is known of \(whose) is too old, and it cannot be looked up now")
+      judgment.awaited = user
+      return judgment
     case .conflict(let conflict):
       var judgment = ObjectJudgment(.conflict, "\(whose) is in conflict: \(conflict.reason)")
       judgment.conflict = conflict

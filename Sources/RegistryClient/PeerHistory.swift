@@ -28,9 +28,13 @@ public struct PeerHistory: Sendable {
       let entries = fields["entries"]?.array,
       let user = entries.first?.object?["record"]?.object?["subject"]?.string.flatMap({ UserID($0) })
     else { return nil }
+    self.init(user: user, entries: entries, policies: fields["policies"]?.array)
+  }
+
+  init(user: UserID, entries: [JSONValue], policies: [JSONValue]?) {
     self.user = user
     self.entries = entries
-    policies = fields["policies"]?.array
+    self.policies = policies
   }
 
   /// The text for a history that is to be passed on.

@@ -14,6 +14,8 @@ public struct ResolvedUser: Sendable {
   public let judged: JudgedHistory
   /// How recent it is.
   public let freshness: Freshness
+  /// When a registrar last confirmed it, by the client's clock; nil for a peer's history.
+  public let checked: Milliseconds?
   /// Which registrar it is from; nil for a peer's history.
   public let registrar: String?
   /// The pin as it is now; nil while there is none: the user is contested, or a peer's history is all there is.
@@ -30,6 +32,16 @@ public struct ResolvedUser: Sendable {
   public var isBound: Bool { judged.isBound }
   /// Whether a registrar stands for the history; verdicts that rest on another are unconfirmed.
   public var isConfirmed: Bool { judged.isConfirmed }
+
+  /// What contradicts a pin that is kept elsewhere: in a keystore, or at another device; nil if nothing does.
+  public func contradiction(to pin: Pin) -> String? {
+    do throws(Contradiction) {
+      _ = try pin.following(judged, from: registrar ?? pin.registrar)
+      return nil
+    } catch {
+      return error.reason
+    }
+  }
 }
 
 /// Records that follow the history of a user, by the rules, at a registrar that only the user's record names
@@ -51,6 +63,9 @@ public enum Resolution: Sendable {
   case conflict(Conflict)
   /// It cannot be looked up now: a sentence for people.
   case unavailable(String)
+  /// It cannot be looked up now, and what is known is too old to be used: when a registrar last confirmed it, by the
+  /// client's clock.
+  case expired(Milliseconds)
 
   /// The user, if the keys are known.
   public var user: ResolvedUser? {

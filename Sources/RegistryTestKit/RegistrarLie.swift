@@ -187,6 +187,7 @@ extension Resolution {
     case .unknown: "unknown"
     case .conflict(let conflict): "conflict \(conflict.kind.rawValue)"
     case .unavailable: "unavailable"
+    case .expired: "expired"
     }
   }
 }

@@ -89,7 +89,7 @@ struct Recover: KeyCommand {
       let app = try common.app()
       guard let id else { return nil }
       // A keystore of somebody who does not exist would only be in the way.
-      try await RegistrarLink.open(try common.registrar(for: app), app: app) { link in
+      try await RegistrarLink.open(try common.registrar(for: app), app: app, cache: common.cachePlace) { link in
         guard try await link.history(of: id.user) != nil else {
           throw CommandFailure("nobody has claimed \(id.user) in \(app)", code: ProblemCode.unknownUser.rawValue)
         }

@@ -19,6 +19,7 @@ struct Show: KeyCommand {
       """)
 
   @OptionGroup var common: CommonOptions
+  @OptionGroup var offline: OfflineOptions
 
   func perform() async throws -> Report {
     let sealed = try common.store.file.read()
@@ -37,14 +38,17 @@ struct Show: KeyCommand {
     let keystore = common.store.hasPasswordFile ? try common.store.unlock() : nil
     let member: RegistrarLink.Member? = keystore.map { keystore in { @Sendable in keystore } }
     let mark = keystore?.state(in: app)?.mark.map { (user: sealed.id, mark: $0) }
-    return try await RegistrarLink.open(address, app: app, mark: mark, member: member) { link in
+    return try await RegistrarLink.open(
+      address, app: app, cache: common.cachePlace, isOffline: offline.isOffline, mark: mark, member: member
+    ) { link in
       lines += ["app         \(app) at \(address)"]
       json.append(("app", .text(app.text)))
       if let keystore { json.append(("changes", .array(keystore.changes.map(Self.json)))) }
-      guard let known = try await link.history(of: sealed.id) else {
+      guard let known = try await link.history(of: sealed.id, orKept: true) else {
         json += [("registrar", .text(address.description)), ("state", .null)]
         return Report(json: JSONObject(json), lines: lines + ["status      not claimed: peerkey claim"])
       }
+      link.noteKept([known])
       let held = keystore.map { Set($0.keys.map(\.publicKey)) }
       let foreign = keystore.map { Self.foreign(known, to: $0, in: app) } ?? []
       if let keystore, keystore.state(in: app)?.recordsAfter != nil {

@@ -57,7 +57,9 @@ extension ResolvedUser {
   var json: [(JSONString, JSONValue)] {
     [
       ("bound", .bool(isBound)), ("registrar", registrar.map { .text($0) } ?? .null),
-      ("asOf", ["index": .integer(judged.asOf.index), "time": .integer(judged.asOf.time)]), ("state", state.json),
+      ("asOf", ["index": .integer(judged.asOf.index), "time": .integer(judged.asOf.time)]),
+      ("freshness", .text(freshness.rawValue)), ("checked", checked.map { .integer($0) } ?? .null),
+      ("state", state.json),
     ] + hintJSON
   }
 
@@ -98,6 +100,9 @@ extension ResolvedUser {
       "status      \(state.status.rawValue)\(isBound ? "" : "; the id does not prove its first key")",
       "record      \(state.head.sequence) (\(state.head.hash.hex.prefix(12))…)",
     ]
+    if freshness == .stale, let checked {
+      lines.append("confirmed   \(TimeText.text(checked)), \(TimeText.age(of: checked)) ago, and not since")
+    }
     if state.head.incarnation > 0 { lines.append("continuity  broken \(state.head.incarnation) time(s)") }
     for (rank, tier) in state.head.authority.tiers.enumerated() {
       lines.append((rank == 0 ? "may act     " : "            ") + "\(rank) \(tier.words)")

@@ -129,7 +129,7 @@ import Testing
       registrar.kill()
       client.clock.advance(by: ResolverSettings().usableFor + 1)
       let tooOld = try await resolver.resolve(person.id).name
-      #expect(tooOld == "unavailable")
+      #expect(tooOld == "expired")
     }
   }
 

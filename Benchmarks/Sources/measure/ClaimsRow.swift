@@ -28,17 +28,40 @@ enum ClaimsRow {
       }
     }
     guard created.count == count else { throw Trouble("\(created.count) of \(count) claims were accepted") }
-    let bytes = requests.reduce(0) { $0 + $1.count } / max(1, count)
-    print("{\"created\":\(created.count),\"seconds\":\(cost.wall),\"requestBytes\":\(bytes)}")
+    print("{\"created\":\(created.count),\"seconds\":\(cost.wall)}")
   }
 
-  private struct Claim: Sendable {
+  /// Arguments: ports of two servers, app, claims to each in a round, rounds. One client claims at one and then at the
+  /// other, who is first in turns. Prints the medians of the times from the request to the answer, in seconds.
+  static func latencies(_ arguments: [String]) throws {
+    guard let app = AppID(try argument(2, of: arguments)) else { throw Trouble("no app id") }
+    let (count, rounds) = (try number(3, of: arguments), try number(4, of: arguments))
+    var sockets = try (0..<2).map { place in
+      guard let port = UInt16(try argument(place, of: arguments)) else { throw Trouble("no port") }
+      return try RawConnection(port: port)
+    }
+    // The first round is not counted: what is made once, as connections, is made then.
+    for round in 0...rounds {
+      let requests = try makeClaims(2 * count, app).map(\.request)
+      var times: [[Double]] = [[], []]
+      for index in requests.indices {
+        let place = index.isMultiple(of: 4) || index % 4 == 3 ? 0 : 1
+        let start = ContinuousClock.now
+        guard sockets[place].status(of: requests[index]) == 201 else { throw Trouble("a claim was not accepted") }
+        times[place].append(start.duration(to: .now) / .seconds(1))
+      }
+      guard round > 0 else { continue }
+      print("{\"ours\":\(quantile(0.5, of: times[0])),\"peer\":\(quantile(0.5, of: times[1]))}")
+    }
+  }
+
+  struct Claim: Sendable {
     let id: String
     let request: [UInt8]
   }
 
   /// A user each, with a bound id.
-  private static func makeClaims(_ count: Int, _ app: AppID) throws -> [Claim] {
+  static func makeClaims(_ count: Int, _ app: AppID) throws -> [Claim] {
     let made = Mutex<[Claim]>([])
     let threads = ProcessInfo.processInfo.activeProcessorCount
     onThreads(threads) { thread in
@@ -65,7 +88,17 @@ final class Counter: Sendable {
 
   /// Adds one; the count before.
   @discardableResult
-  func increment() -> Int { value.add(1, ordering: .relaxed).oldValue }
+  func increment() -> Int { add(1) }
+
+  /// Adds some; the count before.
+  @discardableResult
+  func add(_ number: Int) -> Int { value.add(number, ordering: .relaxed).oldValue }
+}
+
+/// The value below which a part of the values is; 0 of none.
+func quantile(_ part: Double, of values: [Double]) -> Double {
+  guard !values.isEmpty else { return 0 }
+  return values.sorted()[min(values.count - 1, Int(Double(values.count) * part))]
 }
 
 /// Runs `body` on as many threads, which may block, and waits for all.
@@ -73,10 +106,13 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (_ thread: Int) -> Void
   let group = DispatchGroup()
   for index in 0..<count {
     group.enter()
-    Thread.detachNewThread {
+    detach {
       body(index)
       group.leave()
     }
   }
   group.wait()
 }
+
+/// Runs `body` on a thread of its own, which may block.
+func detach(_ body: @escaping @Sendable () -> Void) { Thread.detachNewThread(body) }

@@ -7,14 +7,19 @@ struct Measure {
   static func main() async {
     var arguments = Array(CommandLine.arguments.dropFirst())
     do {
-      guard !arguments.isEmpty else { throw Trouble("usage: measure verify|cores|canonical|unlock|claims ARGUMENT...") }
+      guard !arguments.isEmpty else { throw Trouble("usage: measure ROW ARGUMENT...") }
       let row = arguments.removeFirst()
       switch row {
       case "verify": try await VerifyRow(arguments).againstBareVerification()
       case "cores": try await VerifyRow(arguments).againstOneThread()
       case "canonical": try CanonicalRow.run(arguments)
       case "unlock": try UnlockRow.run(arguments)
+      case "claim-latency": try ClaimsRow.latencies(arguments)
       case "claims": try ClaimsRow.run(arguments)
+      case "resolver": try await ResolverRow.run(arguments)
+      case "rows": try RowsRow.run(arguments)
+      case "subscribers": try SubscribersRow.run(arguments)
+      case "users": try UsersRow.run(arguments)
       default: throw Trouble("there is no row \"\(row)\"")
       }
     } catch {

@@ -6,10 +6,17 @@ struct RawConnection: Sendable {
   private static let lengthField = Array("content-length: ".utf8)
   private static let endOfHead = Array("\r\n\r\n".utf8)
 
-  private let descriptor: Int32
-  private var buffer = [UInt8](repeating: 0, count: 64 << 10)
+  /// Who gets nothing for so long gives up.
+  private static let patienceSeconds = 60
 
-  init(port: UInt16) throws {
+  private let descriptor: Int32
+  private var buffer: [UInt8]
+
+  /// Connects.
+  ///
+  /// - Parameter answerBytes: the longest answer that `status` can read.
+  init(port: UInt16, answerBytes: Int = 64 << 10) throws {
+    buffer = [UInt8](repeating: 0, count: answerBytes)
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -22,11 +29,29 @@ struct RawConnection: Sendable {
     guard status == 0 else { throw Trouble("cannot connect to port \(port): \(String(cString: strerror(errno)))") }
     var on: Int32 = 1
     setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+    var patience = timeval(tv_sec: Self.patienceSeconds, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
   }
 
   /// The status of the answer, once it has come whole; nil if it does not.
-  mutating func status(of request: [UInt8]) -> Int? {
-    guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else { return nil }
+  mutating func status(of request: [UInt8]) -> Int? { send(request) ? status() : nil }
+
+  /// Sends all of it at once, or says no.
+  func send(_ bytes: [UInt8]) -> Bool {
+    Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+  }
+
+  /// What comes next, once something does.
+  func receive() throws -> [UInt8] {
+    let bytes = [UInt8](unsafeUninitializedCapacity: 4_096) { buffer, count in
+      count = max(0, recv(descriptor, buffer.baseAddress, buffer.count, 0))
+    }
+    guard !bytes.isEmpty else { throw Trouble("a connection is closed, or nothing comes any more") }
+    return bytes
+  }
+
+  /// The status of the answer to what was sent, once it has come whole; nil if it does not.
+  mutating func status() -> Int? {
     var count = 0
     while count < buffer.count {
       let room = buffer.count - count
