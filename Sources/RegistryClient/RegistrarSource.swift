@@ -198,7 +198,10 @@ actor RegistrarSource {
       if policies.chain == nil || !gathered.entries.values.allSatisfy(\.isEmpty) {
         try await fetchPolicies(through: gathered.asOf.index)
       }
-      return await judge(gathered)
+      // Whoever waits must hear something of every user.
+      return users.reduce(into: await judge(gathered)) { answers, user in
+        answers[user] = answers[user] ?? .unavailable("the registrar's answer says nothing of the user")
+      }
     } catch {
       let answer: SourceAnswer
       if case .conflict(let conflict) = error {
@@ -240,7 +243,7 @@ actor RegistrarSource {
       bytes += answer.body.count
       guard bytes <= settings.maxAnswerBytes else { throw .transport(.tooLarge) }
       guard let part = ResolveAnswer(answer.body, asked: remaining), part.asOf.index >= gathered.asOf.index,
-        part.asOf.time >= gathered.asOf.time
+        part.asOf.time >= gathered.asOf.time, part.unknown.isDisjoint(with: gathered.entries.keys)
       else { throw .badAnswer("it is no answer to resolve") }
       gathered.asOf = part.asOf
       for (user, entries) in part.entries where !entries.isEmpty {
@@ -268,7 +271,10 @@ actor RegistrarSource {
     let asked = policies.chain?.entries.count ?? 0
     let answer = try await exchange.answer(
       .get, APIPath.policies.path(of: app), headers: headers, maxBytes: PolicyBook.maxAnswerBytes)
-    if answer.status == 304 { return policies.confirm(through: index) }
+    if answer.status == 304 {
+      guard policies.chain != nil else { throw .badAnswer("there are no policies that could be unchanged") }
+      return policies.confirm(through: index)
+    }
     guard let values = EntryList.read(answer.body) else { throw .badAnswer("the policies are no list of entries") }
     do throws(Conflict) {
       try policies.take(

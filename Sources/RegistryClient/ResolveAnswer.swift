@@ -12,7 +12,7 @@ struct ResolveAnswer {
   let unknown: Set<UserID>
   let more: Set<UserID>
 
-  /// Reads a body; nil if it is no such answer. Users that were not asked for are left out.
+  /// Reads a body; nil if it is no such answer, or says two things of a user. Users that were not asked for are left out.
   init?(_ body: [UInt8], asked: Set<UserID>) {
     let depth = JSONLimits.strictMaxDepth + Self.depthAroundRecord
     guard let fields = try? JSONValue.parseStrict(body, maxDepth: depth).object,
@@ -29,6 +29,7 @@ struct ResolveAnswer {
       if let user = name.string.flatMap({ UserID($0) }), asked.contains(user) { entries[user] = list }
     }
     self.entries = entries
+    guard unknown.isDisjoint(with: entries.keys), unknown.isDisjoint(with: more) else { return nil }
   }
 
   private static func users(_ value: JSONValue?, among asked: Set<UserID>) -> Set<UserID>? {

@@ -60,7 +60,8 @@ public struct ResolverSettings: Sendable {
   public var maxHistoryBytes = 128 << 20
   /// Bytes of all answers to one look-up.
   public var maxAnswerBytes = 64 << 20
-  /// How registrars are reached that records name (`RegistryNetwork.hints`); nil: they are not asked.
+  /// How registrars are reached that records name (`RegistryNetwork.hints`); nil: they are not asked. Who runs them learns
+  /// that somebody at this address looks the user up.
   public var hints: Hints?
   /// Whether look-ups wait for them, at most ``HintLimits/timeout`` twice, and ask again when they are to ask always: for
   /// commands. Else what hints show comes with a later look-up, and in the resolver's notices.

@@ -139,6 +139,21 @@ public struct RegistrarLie: Sendable, CustomStringConvertible {
       bent.users = []
       return bent.answer.body
     },
+    body("unknown, and with entries") { honest in
+      var bent = honest
+      bent.unknown = .array(bent.users.map { .string($0.id) })
+      return bent.answer.body
+    },
+    body("unknown, and put off") { honest in
+      var bent = honest
+      (bent.unknown, bent.more) = (.array(bent.users.map { .string($0.id) }), .array(bent.users.map { .string($0.id) }))
+      bent.users = []
+      return bent.answer.body
+    },
+    RegistrarLie(description: "policies that have not changed", resolution: "unavailable", object: "unresolved") {
+      request, _ in
+      request.method == .get ? RegistryAnswer(status: 304, headers: [("ETag", "\"x\"")], body: []) : nil
+    },
     body("left out") { honest in
       var bent = honest
       bent.users = []

@@ -231,6 +231,18 @@ struct LyingServerTests {
     }
   }
 
+  /// Without policies nothing is judged, whatever else is true.
+  @Test(arguments: WireLie.all.filter { !$0.isSlow }) func liesInHTTPAboutPolicies(lie: WireLie) async throws {
+    try await wired { wired in
+      let client = try wired.client()
+      wired.server.lie { request, answer in request.method == .get ? lie.wire(answer) : .honest }
+      #expect(try await client.resolve(wired.user.id).name == "unavailable")
+      #expect(wired.server.bytesSent < Self.mostBytes)
+      wired.server.lie(nil)
+      #expect(try await client.resolve(wired.user.id).name == "user", "honest again")
+    }
+  }
+
   /// An answer behind the answer is not the answer to the next request.
   @Test func anAnswerThatNobodyAskedFor() async throws {
     try await wired { wired in
