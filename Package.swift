@@ -10,6 +10,7 @@ let settings: [SwiftSetting] = [
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let database: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 
 /// A C library of Debian's, without any code of ours but a header.
 func system(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
@@ -38,10 +39,11 @@ let wrappers: [Target] = [
   system("CWebSockets", "libwebsockets", "libwebsockets-dev"),
   system("CUV", "libuv", "libuv1-dev"),
   system("COpenSSL", "openssl", "libssl-dev"),
+  system("CQRCode", "libqrencode", "libqrencode-dev"),
 ]
 
 let libraries: [Target] = [
-  library("Cryptography", ["CSodium", "CArgon2"]),
+  library("Cryptography", ["CSodium", "CArgon2", "COpenSSL"]),
   library("PeerstackFormat", ["Cryptography"]),
   library("KeyRecords", ["PeerstackFormat", "Cryptography"]),
   library("Conformance", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
@@ -65,6 +67,9 @@ let libraries: [Target] = [
   library("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
   library("BatchVerifier", ["PeerstackFormat", "Cryptography"]),
   library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  library("Contacts", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  library("QRCode", ["CQRCode"]),
+  library("RegistryCache", ["Contacts", "RegistryClient", "KeyRecords", "Cryptography", database]),
   library("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
   library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
 ]
@@ -79,9 +84,18 @@ let commands: [Target] = [
   command(
     "peerkey",
     [
-      "BatchVerifier", "RegistryClient", "RegistryConnection", "RegistryAPI", "Keystore", "KeyRecords",
+      "BatchVerifier", "Contacts", "QRCode", "RegistryClient", "RegistryCache", "RegistryConnection", "RegistryAPI",
+      "Keystore", "KeyRecords",
       "PeerstackFormat", "Cryptography",
     ]),
+]
+
+/// What the tutorial of `RegistryClient` builds.
+let examples: [Target] = [
+  .executableTarget(
+    name: "sync-example",
+    dependencies: ["RegistryClient", "RegistryCache", "RegistryConnection", "KeyRecords"], path: "Examples/Sync",
+    swiftSettings: settings)
 ]
 
 let testTargets: [Target] = [
@@ -114,16 +128,39 @@ let testTargets: [Target] = [
     ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("Keystore", ["KeyRecords", "PeerstackFormat", "Cryptography"]),
   tests("RegistryClient", ["RegistryTestKit", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
-  tests("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
+  tests("Contacts", ["RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography"]),
+  tests("QRCode"),
+  tests(
+    "RegistryCache",
+    ["Contacts", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography", database]),
+  tests(
+    "RegistryConnection",
+    [
+      "RegistryTestKit", "RegistryClient", "RegistryAPI", "WebTransport", "HTTPFormat", "KeyRecords", "PeerstackFormat",
+      "Cryptography",
+    ]),
+  tests("Example", of: "sync-example", ["RegistryTestKit", "RegistryClient", "RegistryAPI", "KeyRecords"]),
   tests(
     "Peerkey", of: "peerkey",
     [
-      "BatchVerifier", "Keystore", "RegistryTestKit", "RegistryClient", "KeyRecords", "PeerstackFormat", "Cryptography",
+      "BatchVerifier", "Keystore", "RegistryTestKit", "RegistryClient", "RegistryCache", "KeyRecords",
+      "PeerstackFormat", "Cryptography",
     ]),
 ]
 
-/// What `Benchmarks/`, a package of its own, measures, and the C libraries it measures against.
+/// A module that an app takes on its own; what its interface names comes with it.
+func product(_ name: String) -> Product {
+  .library(name: name, targets: [name, "KeyRecords", "PeerstackFormat", "Cryptography"])
+}
+
+/// What apps embed; then what `Benchmarks/`, a package of its own, measures, and the C libraries it measures against.
 let products: [Product] = [
+  product("RegistryClient"),
+  product("RegistryCache"),
+  product("RegistryConnection"),
+  product("Keystore"),
+  product("Contacts"),
+  product("BatchVerifier"),
   .library(
     name: "Measured",
     targets: [
@@ -142,7 +179,9 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
   ],
-  targets: wrappers + libraries + commands + testTargets,
+  targets: wrappers + libraries + commands + examples + testTargets,
   swiftLanguageModes: [.v6]
 )

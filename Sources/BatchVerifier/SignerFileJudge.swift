@@ -22,7 +22,7 @@ public struct SignerFileJudge: ChunkJudge {
     }
     chunk.forEachLine { line, number in
       let (verdict, reason) = verdict(on: line)
-      VerdictLine(line: number, id: reader.id, verdict: verdict, reason: reason).append(to: &output)
+      VerdictLine.append(line: number, verdict: verdict, reason: reason, to: &output) { reader.appendID(to: &$0) }
       if line.count > Self.keptLineBytes { reader = SignedObjectReader() }
     }
   }

@@ -21,27 +21,34 @@ public struct VerdictLine: Sendable {
 
   /// Appends the JSON text and an LF.
   public func append(to output: inout [UInt8]) {
+    Self.append(line: line, verdict: verdict, reason: reason, to: &output) { output in
+      output.append(contentsOf: id.map { JSONValue.string($0).text } ?? Array("null".utf8))
+    }
+  }
+
+  /// Appends the JSON text and an LF, with an id that `appendID` writes as JSON: without a string for each line.
+  static func append(
+    line: Int, verdict: String, reason: String, to output: inout [UInt8], appendID: (inout [UInt8]) -> Void
+  ) {
     output.append(contentsOf: #"{"line":"#.utf8)
     output.append(contentsOf: String(line).utf8)
     output.append(contentsOf: #","id":"#.utf8)
-    if let id { Self.append(id, to: &output) } else { output.append(contentsOf: "null".utf8) }
+    appendID(&output)
     output.append(contentsOf: #","verdict":"#.utf8)
-    Self.append(JSONString(verdict), to: &output)
+    append(verdict, to: &output)
     output.append(contentsOf: #","reason":"#.utf8)
-    Self.append(JSONString(reason), to: &output)
+    append(reason, to: &output)
     output.append(contentsOf: "}\n".utf8)
   }
 
-  private static func append(_ string: JSONString, to output: inout [UInt8]) {
-    // Ids and reasons hardly ever need an escape.
-    if let text = string.string,
-      text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") })
-    {
+  private static func append(_ text: String, to output: inout [UInt8]) {
+    // Verdicts and reasons hardly ever need an escape.
+    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
       output.append(UInt8(ascii: "\""))
       output.append(contentsOf: text.utf8)
       output.append(UInt8(ascii: "\""))
     } else {
-      output.append(contentsOf: JSONValue.string(string).text)
+      output.append(contentsOf: JSONValue.text(text).text)
     }
   }
 }

@@ -6,6 +6,7 @@ struct FieldFacts: Hashable, Sendable {
   var isConnectionUpgrade = false
   var hasUpgrade = false
   var isContinueExpected = false
+  var isConditional = false
 
   /// Checks the fields of a whole head against each other.
   ///
@@ -29,6 +30,7 @@ struct FieldFacts: Hashable, Sendable {
       case .connection: hasBadConnection = !readConnection(head, field.value) || hasBadConnection
       case .upgrade: hasUpgrade = true
       case .expect: readExpect(head, field.value)
+      case .ifNoneMatch: isConditional = true
       }
     }
     guard !hasTransferEncoding, line.method != .post || lengths > 0 else { throw .lengthRequired }
@@ -71,7 +73,7 @@ struct FieldFacts: Hashable, Sendable {
   }
 }
 
-/// The fields that decide about framing and the connection.
+/// The fields that decide about framing and the connection, and the one that asks whether anything is new.
 private enum FramingField {
   case contentLength
   case transferEncoding
@@ -79,6 +81,7 @@ private enum FramingField {
   case connection
   case upgrade
   case expect
+  case ifNoneMatch
 
   /// Nil for every other field.
   init?(_ head: Span<UInt8>, _ name: ByteRange) {
@@ -87,6 +90,7 @@ private enum FramingField {
     case 6 where head.equals("expect", at: name): self = .expect
     case 7 where head.equals("upgrade", at: name): self = .upgrade
     case 10 where head.equals("connection", at: name): self = .connection
+    case 13 where head.equals("if-none-match", at: name): self = .ifNoneMatch
     case 14 where head.equals("content-length", at: name): self = .contentLength
     case 17 where head.equals("transfer-encoding", at: name): self = .transferEncoding
     default: return nil

@@ -3,8 +3,8 @@
 /// The bytes are kept once, with positions; strings are made when they are asked for. Nothing is decoded: percent escapes
 /// stay as they were sent (`PercentCoding`, `QueryItems`).
 public struct RequestHead: Sendable {
-  let bytes: [UInt8]
-  let fieldRanges: [FieldRange]
+  var bytes: [UInt8]
+  var fieldRanges: [FieldRange]
   let line: RequestLine
   let facts: FieldFacts
 
@@ -58,6 +58,17 @@ public struct RequestHead: Sendable {
 
   /// Whether `websocket` is among the offered protocols.
   public var isWebSocketUpgrade: Bool { isUpgrade && hasElement("websocket", in: "upgrade") }
+
+  /// Whether there is an `If-None-Match`.
+  public var isConditional: Bool { facts.isConditional }
+
+  /// Gives the bytes of `path` to `body`, in place.
+  public func withPath<Result>(_ body: (Span<UInt8>) throws -> Result) rethrows -> Result {
+    try body(bytes.span.extracting(line.path.indices))
+  }
+
+  /// Whether there is a question mark.
+  public var hasQuery: Bool { line.query != nil }
 
   /// Whether the path begins with `prefix`.
   public func hasPathPrefix(_ prefix: StaticString) -> Bool {

@@ -17,6 +17,8 @@ public struct RequestParser: Sendable {
   private var line: RequestLine?
   private var fields: [FieldRange] = []
   private var fault: FramingFault?
+  /// Empty, with the room of a head that was taken back.
+  private var spareBytes: [UInt8] = []
 
   /// A parser at the beginning of a connection.
   public init(limits: HTTPLimits = HTTPLimits()) {
@@ -36,6 +38,15 @@ public struct RequestParser: Sendable {
       fault = error
       return .fault(error)
     }
+  }
+
+  /// Takes a head back that nobody needs any more: the next one has its room, and need not ask for memory.
+  public mutating func takeBack(_ head: consuming RequestHead) {
+    guard scanned == 0, line == nil else { return }
+    swap(&spareBytes, &head.bytes)
+    swap(&fields, &head.fieldRanges)
+    spareBytes.removeAll(keepingCapacity: true)
+    fields.removeAll(keepingCapacity: true)
   }
 
   private mutating func startOver() {
@@ -119,10 +130,12 @@ public struct RequestParser: Sendable {
     return FieldRange(name: ByteRange(range.lowerBound, colon), value: ByteRange(start, end))
   }
 
-  private func head(_ buffer: Span<UInt8>) throws(FramingFault) -> RequestHead? {
+  private mutating func head(_ buffer: Span<UInt8>) throws(FramingFault) -> RequestHead? {
     guard let line else { return nil }
     let facts = try FieldFacts(buffer, fields: fields, line: line)
-    let bytes = buffer.extracting(0..<lineStart).withUnsafeBufferPointer { [UInt8]($0) }
+    var bytes: [UInt8] = []
+    swap(&bytes, &spareBytes)
+    buffer.extracting(0..<lineStart).withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
     return RequestHead(bytes: bytes, fieldRanges: fields, line: line, facts: facts)
   }
 }

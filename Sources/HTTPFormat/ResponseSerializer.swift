@@ -35,7 +35,7 @@ public enum ResponseSerializer {
   private static let headRoom = 192
 
   /// The `Connection` field with the line end before it, and the end of the head.
-  private static func connectionField(status: Int, keepAlive: Bool, minorVersion: Int) -> StaticString {
+  static func connectionField(status: Int, keepAlive: Bool, minorVersion: Int) -> StaticString {
     // 426 names the protocol in `Upgrade`, which counts only with this option (RFC 9110 §15.5.22, §7.8).
     if status == 426 {
       return keepAlive ? "\r\nconnection: upgrade\r\n\r\n" : "\r\nconnection: upgrade, close\r\n\r\n"
@@ -48,7 +48,7 @@ public enum ResponseSerializer {
     output.append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
   }
 
-  private static func appendDecimal(_ number: Int, to output: inout [UInt8]) {
+  static func appendDecimal(_ number: Int, to output: inout [UInt8]) {
     if number >= 10 { appendDecimal(number / 10, to: &output) }
     output.append(ASCII.zero + UInt8(number % 10))
   }

@@ -36,15 +36,44 @@ public struct Entry: Sendable {
   public static func text(
     index: Int64, accepted: Milliseconds, effective: Milliseconds?, rank: Int64?, record: [UInt8]
   ) -> [UInt8] {
-    let effective = effective.map(String.init) ?? "null"
-    let rank = rank.map(String.init) ?? "null"
-    let head = "{\"index\":\(index),\"accepted\":\(accepted),\"effective\":\(effective),\"rank\":\(rank),\"record\":"
     var text: [UInt8] = []
-    text.reserveCapacity(head.utf8.count + record.count + 1)
-    text.append(contentsOf: head.utf8)
+    text.reserveCapacity(mostBytesBesideRecord + record.count)
+    appendHead(index: index, accepted: accepted, effective: effective, rank: rank, to: &text)
     text.append(contentsOf: record)
     text.append(UInt8(ascii: "}"))
     return text
+  }
+
+  /// More bytes than the text of an entry has beside its record: five names, four numbers.
+  public static let mostBytesBesideRecord = 144
+
+  /// Appends the JSON text of an entry up to its record, behind which only a closing brace follows.
+  public static func appendHead(
+    index: Int64, accepted: Milliseconds, effective: Milliseconds?, rank: Int64?, to text: inout [UInt8]
+  ) {
+    append("{\"index\":", index, to: &text)
+    append(",\"accepted\":", accepted, to: &text)
+    append(",\"effective\":", effective, to: &text)
+    append(",\"rank\":", rank, to: &text)
+    append(",\"record\":", to: &text)
+  }
+
+  private static func append(_ name: StaticString, to text: inout [UInt8]) {
+    text.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+  }
+
+  /// A name and a number, written here because a string for each would cost more than all else of an entry.
+  private static func append(_ name: StaticString, _ number: Int64?, to text: inout [UInt8]) {
+    append(name, to: &text)
+    guard let number else { return append("null", to: &text) }
+    if number < 0 { text.append(UInt8(ascii: "-")) }
+    let start = text.count
+    var rest = number.magnitude
+    repeat {
+      text.append(UInt8(ascii: "0") + UInt8(rest % 10))
+      rest /= 10
+    } while rest > 0
+    text[start...].reverse()
   }
 
   /// Reads an entry as a registrar, an export or a peer gives it, and verifies what is in it.

@@ -7,7 +7,7 @@ import PeerstackFormat
 /// As bytes: the length of the notes (4 bytes, big-endian), the notes as canonical JSON, then 32 bytes of seed for
 /// each key of the notes. The seeds are no JSON, so that they never are anywhere but in secret memory.
 struct Contents: Sendable {
-  private static let names: Set<String> = ["keys", "apps", "changes", "nextChange", "claim"]
+  private static let names: Set<String> = ["keys", "apps", "changes", "nextChange", "claim", "records"]
   private static let lengthCount = 4
 
   var keys: [HeldKey]
@@ -16,6 +16,8 @@ struct Contents: Sendable {
   var changes: [KeyChange]
   var nextChange: Int64
   var claim: OriginalClaim?
+  /// Hashes of the records that were made here, oldest first.
+  var records: [RecordHash]
   /// The seeds of `keys`, one after the other.
   private(set) var seeds: SecretBytes
 
@@ -25,6 +27,7 @@ struct Contents: Sendable {
     changes = []
     nextChange = 1
     claim = nil
+    records = []
     seeds = SecretBytes(copying: [])
   }
 
@@ -88,6 +91,8 @@ struct Contents: Sendable {
     nextChange = try fields.integer("nextChange")
     let claim = try fields.value("claim")
     self.claim = claim.isNull ? nil : try OriginalClaim(claim, at: fields.pointer("claim"))
+    records =
+      fields.has("records") ? try fields.hashes("records", limit: KeystoreLimits.ownRecords) : []
     guard isConsistent(with: header) else { throw .invalidField(pointer: "/sealed") }
   }
 
@@ -117,7 +122,7 @@ struct Contents: Sendable {
     [
       "keys": .array(keys.map(\.value)), "apps": .array(apps.map(\.value)),
       "changes": .array(changes.map(\.value)), "nextChange": .integer(nextChange),
-      "claim": claim?.value ?? .null,
+      "claim": claim?.value ?? .null, "records": .array(records.map { .text($0.hex) }),
     ]
   }
 }

@@ -27,7 +27,7 @@ public struct HeldKey: Hashable, Sendable {
 
 /// How the identity stands in one app, as far as this keystore knows.
 public struct AppState: Hashable, Sendable {
-  private static let names: Set<String> = ["app", "status", "current", "former", "mark"]
+  private static let names: Set<String> = ["app", "status", "current", "former", "mark", "recordsAfter"]
 
   /// What the registrar last said, or what the last completed change made of it.
   public enum Status: String, Hashable, Sendable, CaseIterable {
@@ -55,6 +55,9 @@ public struct AppState: Hashable, Sendable {
   public internal(set) var former: [VerifyingKey]
   /// How far the user's history went when it was looked at last; nil before that.
   public internal(set) var mark: HistoryMark?
+  /// The last entry about the user that was there before the keystore began to keep the hashes of its own records of
+  /// the app, -1 if there was none; nil while it has not begun.
+  public internal(set) var recordsAfter: Int64?
 
   init(app: AppID, registrars: [String]) {
     self.app = app
@@ -77,13 +80,24 @@ public struct AppState: Hashable, Sendable {
     former = try fields.keys("former", limit: KeystoreLimits.keys)
     let mark = try fields.value("mark")
     self.mark = mark.isNull ? nil : try HistoryMark(mark, at: fields.pointer("mark"))
+    recordsAfter = try Self.recordsAfter(fields)
     guard (current != nil) == (status == .active) else { throw .invalidField(pointer: fields.pointer("current")) }
+  }
+
+  private static func recordsAfter(_ fields: StrictFields) throws(KeystoreError) -> Int64? {
+    let name = "recordsAfter"
+    guard fields.has(name), try !fields.value(name).isNull else { return nil }
+    guard let index = try fields.value(name).integer, index >= -1 else {
+      throw .invalidField(pointer: fields.pointer(name))
+    }
+    return index
   }
 
   var value: JSONValue {
     .object([
       "app": .text(app.text), "status": .text(status.rawValue), "current": current.map { .key($0) } ?? .null,
       "former": .array(former.map { .key($0) }), "mark": mark?.value ?? .null,
+      "recordsAfter": recordsAfter.map { .integer($0) } ?? .null,
     ])
   }
 
@@ -94,6 +108,7 @@ public struct AppState: Hashable, Sendable {
     state.current = current
     state.former = former
     state.mark = mark
+    state.recordsAfter = recordsAfter
     return state
   }
 
@@ -104,6 +119,15 @@ public struct AppState: Hashable, Sendable {
     self.status = status
     current = key
   }
+
+  /// Notes how far the history goes. What it had before the keystore kept the hashes of its records says nothing.
+  mutating func note(_ mark: HistoryMark) {
+    recordsAfter = recordsAfter ?? (self.mark ?? mark).lastIndex
+    self.mark = mark
+  }
+
+  /// From now on the keystore keeps the hashes of its records.
+  mutating func beginRecords() { recordsAfter = recordsAfter ?? mark?.lastIndex ?? -1 }
 }
 
 /// How far a user's history went at a registrar: what a client remembers of it as a pin (protocol §9).

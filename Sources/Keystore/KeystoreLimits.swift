@@ -24,6 +24,8 @@ public enum KeystoreLimits {
   public static let changes = 16
   /// Largest record that is kept with a change, in bytes: what a registrar takes at most (protocol §3).
   public static let recordBytes = 8_192
+  /// Most hashes of records that the keystore made itself; the oldest are forgotten.
+  public static let ownRecords = 4_096
   /// Bytes of the key that encrypts the secrets.
   public static let dataKeyBytes = XChaCha20Poly1305.keyCount
   /// Bytes of a salt that is drawn here (RFC 9106 §3.1).

@@ -69,7 +69,15 @@ extension OpenKeystore {
     }
     contents.changes[index].record = record
     contents.changes[index].draft = nil
+    try noteOwn(RecordHash(of: Array(record.utf8)), in: contents.changes[index].app)
     return contents.changes[index]
+  }
+
+  private mutating func noteOwn(_ record: RecordHash, in app: AppID) throws(KeystoreError) {
+    contents.apps[try index(of: app)].beginRecords()
+    guard !contents.records.contains(record) else { return }
+    contents.records.append(record)
+    contents.records.removeFirst(max(0, contents.records.count - KeystoreLimits.ownRecords))
   }
 
   mutating func accept(_ number: Int64, effective: Int64) throws(KeystoreError) -> KeyChange {
@@ -104,7 +112,7 @@ extension OpenKeystore {
     }
     if let current { try requireHeld(current) }
     contents.apps[index].set(status, current: current)
-    if let mark { contents.apps[index].mark = mark }
+    if let mark { contents.apps[index].note(mark) }
   }
 
   private func requireHeld(_ key: VerifyingKey) throws(KeystoreError) {

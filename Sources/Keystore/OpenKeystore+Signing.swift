@@ -48,6 +48,30 @@ extension OpenKeystore {
     }
   }
 
+  /// Bytes of randomness in the nonce of a request.
+  private static let nonceBytes = 16
+
+  /// The value of `Authorization` for a request, where an app lets only members read (protocol §8): signed by the key in
+  /// force, or by the one that a change under way brings in, which may be in force already. Nil without such a key.
+  ///
+  /// An app gives it to its registrar in a line:
+  /// `authorization: { keystore.authorization(app: app, method: $0.method.rawValue, target: $0.target, at: clock.now()) }`
+  ///
+  /// - Parameters:
+  ///   - method: `GET` or `POST`.
+  ///   - target: Path and query, from the root of the registrar, without `authorization`.
+  ///   - now: Milliseconds since 1970; the registrar takes five minutes more or less.
+  public func authorization(app: AppID, method: String, target: String, at now: Milliseconds) -> String? {
+    let incoming = changes.last { $0.app == app && $0.record != nil }?.publicKey
+    guard let key = incoming ?? state(in: app)?.current, let signer = contents.signingKey(for: key) else { return nil }
+    let request = Draft([
+      "type": .text(ObjectType.request.rawValue), "app": .text(app.text), "signer": .text(id.text),
+      "method": .text(method), "target": .text(target), "modified": .integer(now),
+      "nonce": .text(Base64.encode(Randomness.bytes(Self.nonceBytes))),
+    ])
+    return "Peerstack " + Base64.encode(request.signedWithoutApprovals(by: signer))
+  }
+
   /// The right to sign key records with a held key: that in force, that of a change, or a former one. Nil if the key
   /// is not held.
   public func recordSigner(for publicKey: VerifyingKey) -> (any RecordSigner)? {

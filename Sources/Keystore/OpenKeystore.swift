@@ -56,6 +56,23 @@ public struct OpenKeystore: Sendable {
     contents.changes.first { $0.number == number }
   }
 
+  /// Hashes of the records that this keystore signed and stored, oldest first; at most
+  /// ``KeystoreLimits/ownRecords``, of which the oldest were forgotten.
+  public var records: [RecordHash] { contents.records }
+
+  /// Whether an entry about this id is this keystore's own doing: its record was made here, or it was there before the
+  /// keystore began to keep the hashes of its records. Another copy of the keystore, in whosever hands, counts as
+  /// somebody else.
+  ///
+  /// - Parameters:
+  ///   - record: The record's hash.
+  ///   - index: The entry's index at the registrar.
+  public func accountsFor(_ record: RecordHash, at index: Int64, in app: AppID) -> Bool {
+    if contents.records.contains(record) { return true }
+    guard let state = state(in: app), let last = state.recordsAfter ?? state.mark?.lastIndex else { return false }
+    return index <= last
+  }
+
   /// Every held key as a box key, newest first.
   public var boxKeys: [BoxKey] {
     contents.keys.reversed().compactMap { contents.signingKey(for: $0.publicKey)?.boxKey }

@@ -46,6 +46,20 @@ struct StrictFields {
     return hash
   }
 
+  /// A list of different hashes.
+  func hashes(_ name: String, limit: Int) throws(KeystoreError) -> [RecordHash] {
+    var hashes: [RecordHash] = []
+    for (value, place) in try list(name, limit: limit) {
+      guard let hash = value.string.flatMap({ RecordHash($0) }) else { throw .invalidField(pointer: place) }
+      hashes.append(hash)
+    }
+    guard Set(hashes).count == hashes.count else { throw .invalidField(pointer: pointer(name)) }
+    return hashes
+  }
+
+  /// Whether there is such a member: files that were written before it was invented have none.
+  func has(_ name: String) -> Bool { object[name] != nil }
+
   /// An integer that is not negative.
   func integer(_ name: String) throws(KeystoreError) -> Int64 {
     guard let integer = try value(name).integer, integer >= 0 else { throw .invalidField(pointer: pointer(name)) }

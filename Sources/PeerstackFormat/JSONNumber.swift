@@ -15,9 +15,22 @@ enum JSONNumber {
 
   /// The double nearest to a text that follows JSON's grammar; infinite beyond the range.
   static func value(of text: Span<UInt8>) -> Double {
+    if let integer = plainInteger(text) { return Double(integer) }
     if let value = exactValue(of: text) { return value }
     let string = text.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
     return Double(string) ?? .nan
+  }
+
+  /// The integer of nothing but digits that a double surely holds.
+  private static func plainInteger(_ text: Span<UInt8>) -> Int64? {
+    guard text.count <= maxFaithfulDigits else { return nil }
+    var integer: Int64 = 0
+    for index in text.indices {
+      let digit = text[index] &- UInt8(ascii: "0")
+      guard digit < 10 else { return nil }
+      integer = integer &* 10 &+ Int64(digit)
+    }
+    return integer
   }
 
   /// The value where one correctly rounded operation gives it: digits and power of ten are both doubles.

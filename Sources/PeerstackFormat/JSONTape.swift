@@ -9,23 +9,51 @@ struct JSONTape: Sendable {
 
   struct Traits: OptionSet, Sendable {
     let rawValue: UInt8
-    /// String: the bytes are in `decoded`, not in the source.
+    /// String: its contents are in `decoded`.
     static let isDecoded = Traits(rawValue: 1)
     /// String: written again it needs an escape.
     static let needsEscapes = Traits(rawValue: 2)
     /// String: holds a lone surrogate.
     static let isIllFormed = Traits(rawValue: 4)
-    /// Number: the text of the source is the one JavaScript would write.
+    /// The text of the source is the canonical one, of a container with all that is inside it.
     static let isVerbatim = Traits(rawValue: 8)
+    /// Object: the names are in order, and none comes twice.
+    static let isSorted = Traits(rawValue: 16)
   }
 
   struct Node: Sendable {
     var kind: Kind
     var traits: Traits
-    /// First byte of a string's contents or of a number; the number of children of a container.
+    /// First byte in the source; of a string that after the quotation mark.
     var start: UInt32
-    /// Bytes of a string or number; for a container the position of the node after all that is inside.
+    /// Bytes in the source, without a string's quotation marks. While an object is open: the position of the name that
+    /// came last, or 0.
     var length: UInt32
+    /// The position after this node and all that is inside it. While a container is open: that of the container around
+    /// it.
+    var next: UInt32
+    /// First byte and number of bytes in `decoded`.
+    var decodedStart: UInt32 = 0
+    var decodedLength: UInt32 = 0
+
+    static let empty = Node(kind: .null, traits: [], start: 0, length: 0, next: 0)
+
+    /// The first byte of the text in the source, a string's quotation mark included.
+    var textStart: Int { Int(start) - (kind == .string ? 1 : 0) }
+
+    /// The byte after the text in the source.
+    var textEnd: Int { Int(start) + Int(length) + (kind == .string ? 1 : 0) }
+
+    /// Gives the WTF-8 of a string, or the text of anything else, to `body`.
+    @inline(__always)
+    func withBytes<Result>(
+      _ source: Span<UInt8>, _ decoded: Span<UInt8>, _ body: (Span<UInt8>) -> Result
+    ) -> Result {
+      if traits.contains(.isDecoded) {
+        return body(decoded.extracting(Int(decodedStart)..<Int(decodedStart) + Int(decodedLength)))
+      }
+      return body(source.extracting(Int(start)..<Int(start) + Int(length)))
+    }
   }
 
   /// What the grammar allows beside JSON itself.
@@ -35,95 +63,50 @@ struct JSONTape: Sendable {
     var isStrict: Bool
   }
 
+  /// Room for nodes. The first stands for the whole text, and knows how many follow.
   var nodes: [Node] = []
   /// Contents of strings that had escapes, as WTF-8.
   var decoded: [UInt8] = []
-  /// The containers the parser is inside of.
-  var openContainers: [Int] = []
+  /// How many numbers are not verbatim.
+  var rewrittenNumbers = 0
   /// Memory for looking for names that come twice.
-  var sortedNames: [Int32] = []
-
-  /// Forgets everything but keeps the memory.
-  mutating func removeAll() {
-    nodes.removeAll(keepingCapacity: true)
-    decoded.removeAll(keepingCapacity: true)
-    openContainers.removeAll(keepingCapacity: true)
-  }
+  private var names = JSONNames()
 
   /// The position after a node and all that is inside it.
-  func positionAfter(_ position: Int) -> Int {
-    switch nodes[position].kind {
-    case .array, .object: Int(nodes[position].length)
-    default: position + 1
-    }
-  }
+  func positionAfter(_ position: Int) -> Int { Int(nodes[position].next) }
 
-  /// Gives the WTF-8 of a string, or the text of a number, to `body`.
+  /// Gives the WTF-8 of a string, or the text of anything else, to `body`.
   func withBytes<Result>(at position: Int, in source: Span<UInt8>, _ body: (Span<UInt8>) -> Result) -> Result {
-    let node = nodes[position]
-    let range = Int(node.start)..<Int(node.start) + Int(node.length)
-    if node.traits.contains(.isDecoded) { return body(decoded.span.extracting(range)) }
-    return body(source.extracting(range))
+    nodes[position].withBytes(source, decoded.span, body)
   }
 
-  /// Whether the name at one position comes before that at another, in the order of UTF-16 code units.
-  func nameAt(_ left: Int, precedes right: Int, in source: Span<UInt8>) -> Bool {
-    withBytes(at: left, in: source) { left in
-      withBytes(at: right, in: source) { right in WTF8.precedes(left, right) }
+  /// Reads one JSON text (RFC 8259, as `JSON.parse` does), without recursion. What the tape held before is gone.
+  mutating func parse(_ source: Span<UInt8>, rules: Rules) throws(JSONSyntaxError) {
+    decoded.removeAll(keepingCapacity: true)
+    guard source.count <= rules.maxBytes else { throw .tooLarge(count: source.count, limit: rules.maxBytes) }
+    if nodes.isEmpty { addRoom(source.count / 16 + Self.minAddedRoom) }
+    // A node has a byte of its own at least, and a bracket, comma or colon that is no other's.
+    let maxRoom = source.count / 2 + Self.minAddedRoom
+    var scanner = JSONScanner(rules: rules)
+    while try !Self.scan(source, &scanner, &nodes, &decoded, &names) {
+      addRoom(max(Self.minAddedRoom, min(nodes.count, maxRoom - nodes.count)))
     }
+    rewrittenNumbers = scanner.rewrittenNumbers
+    scanner.skipWhitespace(source)
+    guard scanner.index == source.count else { throw .trailingContent(offset: scanner.index) }
   }
 
-  /// Whether two strings are equal.
-  func stringAt(_ left: Int, equals right: Int, in source: Span<UInt8>) -> Bool {
-    withBytes(at: left, in: source) { left in
-      withBytes(at: right, in: source) { right in WTF8.equal(left, right) }
-    }
+  private static let minAddedRoom = 16
+
+  private mutating func addRoom(_ count: Int) {
+    nodes.append(contentsOf: repeatElement(.empty, count: count))
   }
 
-  /// Appends the positions of an object's names to `names`: sorted, and of equal names the last only.
-  func appendSortedNames(of object: Int, in source: Span<UInt8>, to names: inout [Int32]) {
-    let start = names.count
-    var position = object + 1
-    for _ in 0..<nodes[object].start {
-      names.append(Int32(truncatingIfNeeded: position))
-      position = positionAfter(position + 1)
-    }
-    sortNames(from: start, in: source, &names)
-    removeRepeatedNames(from: start, in: source, &names)
-  }
-
-  /// Up to this many names are sorted by insertion, which needs no memory.
-  private static let maxInsertedNames = 16
-
-  private func sortNames(from start: Int, in source: Span<UInt8>, _ names: inout [Int32]) {
-    guard names.count - start <= Self.maxInsertedNames else {
-      // Equal names keep the order of their positions, so that the last is the one in force.
-      var slice = Array(names[start...])
-      slice.sort { left, right in
-        if nameAt(Int(left), precedes: Int(right), in: source) { return true }
-        return left < right && stringAt(Int(left), equals: Int(right), in: source)
-      }
-      names.replaceSubrange(start..., with: slice)
-      return
-    }
-    for unsorted in names.indices[start...].dropFirst() {
-      let name = names[unsorted]
-      var place = unsorted
-      while place > start, nameAt(Int(name), precedes: Int(names[place - 1]), in: source) {
-        names[place] = names[place - 1]
-        place -= 1
-      }
-      names[place] = name
-    }
-  }
-
-  private func removeRepeatedNames(from start: Int, in source: Span<UInt8>, _ names: inout [Int32]) {
-    guard names.count > start else { return }
-    var kept = start
-    for candidate in names.indices[start...].dropFirst() {
-      if !stringAt(Int(names[kept]), equals: Int(names[candidate]), in: source) { kept += 1 }
-      names[kept] = names[candidate]
-    }
-    names.removeSubrange((kept + 1)...)
+  private static func scan(
+    _ source: Span<UInt8>, _ scanner: inout JSONScanner, _ nodes: inout [Node], _ decoded: inout [UInt8],
+    _ names: inout JSONNames
+  ) throws(JSONSyntaxError) -> Bool {
+    var room = nodes.mutableSpan
+    return try scanner.scan(source, &room, &decoded, &names)
   }
 }

@@ -1,114 +1,184 @@
 /// Writes the canonical text of a tape, with memory that is kept for the next one.
 struct JSONTapeWriter: Sendable {
+  typealias Node = JSONTape.Node
+
+  /// A container of which a part is written.
   private struct Frame: Sendable {
     var isObject: Bool
+    /// Whether the names are taken from `names`; else the children come as in the source.
+    var isSorting: Bool
     var isFirst = true
-    /// The next element's node, or the next name's place in `names`.
+    /// The next child's position, or the next name's place in `names`; and the one after the last.
     var next: Int
-    /// Elements or names that are left.
-    var remaining: Int
+    var end: Int
     /// Where the object's names begin in `names`.
     var namesStart: Int
   }
 
-  private var frames: [Frame] = []
-  private var names: [Int32] = []
+  /// More than any number has characters: -0.000001234567890123456 has 25.
+  private static let maxNumberCount = 32
+  /// The most characters that one byte of a string becomes: `\u001f`.
+  private static let maxEscapeCount = 6
   private static let signatureName = Array("signature".utf8)
+
+  private var frames: [Frame] = []
+  private var names = JSONNames()
+  private var scratch: [UInt8] = []
 
   init() {}
 
-  /// Appends the canonical text of all of `tape` to `output`; without the top-level `signature` if so asked.
-  mutating func append(
-    _ tape: borrowing JSONTape, _ source: Span<UInt8>, omittingSignature: Bool, to output: inout [UInt8]
+  /// Replaces what is in `output` by the canonical text of all of `tape`; without the top-level `signature` if so asked.
+  mutating func write(
+    _ tape: borrowing JSONTape, _ source: Span<UInt8>, omittingSignature: Bool, to output: inout TextBuffer
+  ) {
+    // What is not copied from the source comes from there or from `decoded`.
+    let maxCount =
+      source.count + Self.maxEscapeCount * tape.decoded.count + Self.maxNumberCount * tape.rewrittenNumbers
+    output.replace(maxCount: maxCount) { room in
+      var target = Target(count: 0)
+      let (nodes, decoded) = (tape.nodes.span, tape.decoded.span)
+      if omittingSignature, nodes[0].kind == .object {
+        let frame = frameWithoutSignature(nodes, source, decoded)
+        target.append(UInt8(ascii: "{"), &room)
+        writeAll(frame, nodes, source, decoded, &target, &room)
+      } else if let frame = begin(0, nodes, source, decoded, &target, &room) {
+        writeAll(frame, nodes, source, decoded, &target, &room)
+      }
+      return target.count
+    }
+  }
+
+  /// Where the text goes.
+  private struct Target {
+    var count: Int
+
+    @inline(__always)
+    mutating func append(_ byte: UInt8, _ room: inout MutableSpan<UInt8>) {
+      room[count] = byte
+      count += 1
+    }
+
+    @inline(__always)
+    mutating func append(_ source: Span<UInt8>, _ range: Range<Int>, _ room: inout MutableSpan<UInt8>) {
+      TextBuffer.copy(source, range, to: &room, at: count)
+      count += range.count
+    }
+  }
+
+  /// Writes what is in a container that has been begun, and all brackets that follow.
+  private mutating func writeAll(
+    _ root: Frame, _ nodes: Span<Node>, _ source: Span<UInt8>, _ decoded: Span<UInt8>, _ target: inout Target,
+    _ room: inout MutableSpan<UInt8>
   ) {
     frames.removeAll(keepingCapacity: true)
-    names.removeAll(keepingCapacity: true)
-    begin(0, tape, source, to: &output)
-    if omittingSignature { omitSignature(tape, source) }
-    while let frame = frames.last {
-      let top = frames.count - 1
-      guard frame.remaining > 0 else {
-        output.append(frame.isObject ? UInt8(ascii: "}") : UInt8(ascii: "]"))
-        names.removeSubrange(frame.namesStart...)
-        frames.removeLast()
+    var frame = root
+    while true {
+      guard frame.next < frame.end else {
+        target.append(frame.isObject ? UInt8(ascii: "}") : UInt8(ascii: "]"), &room)
+        if frame.isSorting { names.removeAll(from: frame.namesStart) }
+        guard let outer = frames.popLast() else { return }
+        frame = outer
         continue
       }
-      if !frame.isFirst { output.append(UInt8(ascii: ",")) }
-      var value = frame.next
-      if frame.isObject {
-        let name = Int(names[frame.next])
-        Self.appendString(name, tape, source, to: &output)
-        output.append(UInt8(ascii: ":"))
-        value = name + 1
+      if !frame.isFirst { target.append(UInt8(ascii: ","), &room) }
+      frame.isFirst = false
+      let child = frame.isSorting ? names[frame.next] : frame.next
+      let value = frame.isObject ? child + 1 : child
+      frame.next = frame.isSorting ? frame.next + 1 : Int(nodes[value].next)
+      if frame.isObject, writeName(child, nodes, source, decoded, &target, &room) { continue }
+      if let inner = begin(value, nodes, source, decoded, &target, &room) {
+        frames.append(frame)
+        frame = inner
       }
-      frames[top].isFirst = false
-      frames[top].remaining -= 1
-      frames[top].next = frame.isObject ? frame.next + 1 : tape.positionAfter(value)
-      begin(value, tape, source, to: &output)
     }
   }
 
-  /// Appends a scalar whole, or the bracket that opens a container.
+  /// Writes a name and its colon; or the whole member, and then it is true, if the source has that as it is to be.
+  @inline(__always)
+  private mutating func writeName(
+    _ position: Int, _ nodes: Span<Node>, _ source: Span<UInt8>, _ decoded: Span<UInt8>, _ target: inout Target,
+    _ room: inout MutableSpan<UInt8>
+  ) -> Bool {
+    let (name, value) = (nodes[position], nodes[position + 1])
+    // Only a colon between them.
+    let isTogether = value.textStart == name.textEnd + 1
+    if isTogether, name.traits.intersection(value.traits).contains(.isVerbatim) {
+      target.append(source, name.textStart..<value.textEnd, &room)
+      return true
+    }
+    writeString(name, source, decoded, &target, &room)
+    target.append(UInt8(ascii: ":"), &room)
+    return false
+  }
+
+  /// Writes a scalar whole, or the bracket that opens a container and says how to go on.
   private mutating func begin(
-    _ position: Int, _ tape: borrowing JSONTape, _ source: Span<UInt8>, to output: inout [UInt8]
-  ) {
-    switch tape.nodes[position].kind {
-    case .null: output.append(contentsOf: "null".utf8)
-    case .true: output.append(contentsOf: "true".utf8)
-    case .false: output.append(contentsOf: "false".utf8)
-    case .number: Self.appendNumber(position, tape, source, to: &output)
-    case .string: Self.appendString(position, tape, source, to: &output)
-    case .array:
-      output.append(UInt8(ascii: "["))
-      frames.append(
-        Frame(
-          isObject: false, next: position + 1, remaining: Int(tape.nodes[position].start), namesStart: names.count))
-    case .object:
-      output.append(UInt8(ascii: "{"))
-      let start = names.count
-      tape.appendSortedNames(of: position, in: source, to: &names)
-      frames.append(Frame(isObject: true, next: start, remaining: names.count - start, namesStart: start))
-    }
-  }
-
-  /// Takes `signature` out of the names of the top-level object, which has just been begun.
-  private mutating func omitSignature(_ tape: borrowing JSONTape, _ source: Span<UInt8>) {
-    guard frames.count == 1, frames[0].isObject else { return }
-    for place in names.indices {
-      let isSignature = tape.withBytes(at: Int(names[place]), in: source) {
-        WTF8.equal($0, Self.signatureName.span)
-      }
-      guard isSignature else { continue }
-      names.remove(at: place)
-      frames[0].remaining -= 1
-      return
-    }
-  }
-
-  private static func appendNumber(
-    _ position: Int, _ tape: borrowing JSONTape, _ source: Span<UInt8>, to output: inout [UInt8]
-  ) {
-    let node = tape.nodes[position]
-    let text = source.extracting(Int(node.start)..<Int(node.start) + Int(node.length))
+    _ position: Int, _ nodes: Span<Node>, _ source: Span<UInt8>, _ decoded: Span<UInt8>, _ target: inout Target,
+    _ room: inout MutableSpan<UInt8>
+  ) -> Frame? {
+    let node = nodes[position]
     if node.traits.contains(.isVerbatim) {
-      text.withUnsafeBufferPointer { output.append(contentsOf: $0) }
-    } else {
-      JSONNumber.append(JSONNumber.value(of: text), to: &output)
+      target.append(source, node.textStart..<node.textEnd, &room)
+      return nil
     }
+    switch node.kind {
+    case .array:
+      target.append(UInt8(ascii: "["), &room)
+      return Frame(
+        isObject: false, isSorting: false, next: position + 1, end: Int(node.next), namesStart: names.count)
+    case .object:
+      target.append(UInt8(ascii: "{"), &room)
+      return frame(ofObject: position, nodes, source, decoded)
+    case .number: writeNumber(node, source, &target, &room)
+    // Literals are verbatim always.
+    case .string, .null, .true, .false: writeString(node, source, decoded, &target, &room)
+    }
+    return nil
   }
 
-  private static func appendString(
-    _ position: Int, _ tape: borrowing JSONTape, _ source: Span<UInt8>, to output: inout [UInt8]
-  ) {
-    let node = tape.nodes[position]
-    let start = Int(node.start)
-    let end = start + Int(node.length)
-    if !node.traits.contains(.isDecoded) {
-      // The source has it as JavaScript would write it, quotation marks and all.
-      source.extracting(start - 1..<end + 1).withUnsafeBufferPointer { output.append(contentsOf: $0) }
-    } else {
-      JSONText.append(
-        tape.decoded.span.extracting(start..<end), needsEscapes: node.traits.contains(.needsEscapes), to: &output)
+  private mutating func frame(
+    ofObject position: Int, _ nodes: Span<Node>, _ source: Span<UInt8>, _ decoded: Span<UInt8>
+  ) -> Frame {
+    let node = nodes[position]
+    let start = names.count
+    if node.traits.contains(.isSorted) {
+      return Frame(
+        isObject: true, isSorting: false, next: position + 1, end: Int(node.next), namesStart: start)
     }
+    names.append(namesOf: position, nodes, source, decoded)
+    return Frame(isObject: true, isSorting: true, next: start, end: names.count, namesStart: start)
+  }
+
+  /// The top-level object with all names but `signature`.
+  private mutating func frameWithoutSignature(
+    _ nodes: Span<Node>, _ source: Span<UInt8>, _ decoded: Span<UInt8>
+  ) -> Frame {
+    names.removeAll()
+    names.append(namesOf: 0, nodes, source, decoded)
+    names.remove(Self.signatureName.span, nodes, source, decoded)
+    return Frame(isObject: true, isSorting: true, next: 0, end: names.count, namesStart: 0)
+  }
+
+  @inline(never)
+  private mutating func writeNumber(
+    _ node: Node, _ source: Span<UInt8>, _ target: inout Target, _ room: inout MutableSpan<UInt8>
+  ) {
+    scratch.removeAll(keepingCapacity: true)
+    JSONNumber.append(JSONNumber.value(of: source.extracting(node.textStart..<node.textEnd)), to: &scratch)
+    target.append(scratch.span, scratch.indices, &room)
+  }
+
+  private mutating func writeString(
+    _ node: Node, _ source: Span<UInt8>, _ decoded: Span<UInt8>, _ target: inout Target,
+    _ room: inout MutableSpan<UInt8>
+  ) {
+    if node.traits.contains(.isVerbatim) {
+      return target.append(source, node.textStart..<node.textEnd, &room)
+    }
+    scratch.removeAll(keepingCapacity: true)
+    node.withBytes(source, decoded) {
+      JSONText.append($0, needsEscapes: node.traits.contains(.needsEscapes), to: &scratch)
+    }
+    target.append(scratch.span, scratch.indices, &room)
   }
 }

@@ -6,7 +6,7 @@ public import Cryptography
 /// so once it has grown nothing is allocated, numbers of more than 15 digits apart. One reader per thread.
 public struct SignedObjectReader: Sendable {
   /// Fields of the top-level object that are looked at.
-  private enum Field: Int, CaseIterable {
+  private enum Field: Int {
     case id, type, signer, signature, modified, publicKey
   }
 
@@ -15,13 +15,13 @@ public struct SignedObjectReader: Sendable {
   private let rules: JSONTape.Rules
   private var tape = JSONTape()
   private var writer = JSONTapeWriter()
-  private var canonical: [UInt8] = []
+  private var canonical = TextBuffer()
   private var hashText: [UInt8] = []
   private var signatureBytes: [UInt8] = []
-  /// The fields' texts one after the other.
-  private var texts: [UInt8] = []
-  /// Where each text is; nil for what is absent or no string.
-  private var ranges: [Range<Int>?] = Array(repeating: nil, count: Field.allCases.count)
+  /// A copy of what was read: the fields' texts are in it.
+  private var source = TextBuffer()
+  /// The node of each field that is a string; 0 for those that are not.
+  private var fields = InlineArray<6, Int>(repeating: 0)
 
   /// The object's hash; nil for `null`, which has none.
   public private(set) var hash: Bytes32?
@@ -40,12 +40,13 @@ public struct SignedObjectReader: Sendable {
     forget()
     try tape.parse(text, rules: rules)
     isObject = tape.nodes[0].kind == .object
-    if isObject { collectFields(text) }
+    if isObject {
+      collectFields(text)
+      source.replace(by: text)
+    }
     guard tape.nodes[0].kind != .null else { return }
-    writer.append(tape, text, omittingSignature: true, to: &canonical)
-    let hash = SHA256.hash(canonical.span)
-    self.hash = hash
-    Hex.append(hash, to: &hashText)
+    writer.write(tape, text, omittingSignature: true, to: &canonical)
+    hash = canonical.withSpan { SHA256.hash($0) }
   }
 
   /// Reads one JSON text; see the overload for spans.
@@ -55,17 +56,27 @@ public struct SignedObjectReader: Sendable {
 
   /// Verifies the signature of the object that was read last.
   public mutating func verify(with key: VerifyingKey) -> PeerstackSignature.Verdict {
-    guard hash != nil, let range = ranges[Field.signature.rawValue] else { return .unreadable }
+    guard let hash else { return .unreadable }
+    hashText.removeAll(keepingCapacity: true)
+    Hex.append(hash, to: &hashText)
     var buffer: [UInt8] = []
     swap(&buffer, &signatureBytes)
-    let verdict = PeerstackSignature.verify(
-      signature: texts.span.extracting(range), hashText: hashText.span, publicKey: key, buffer: &buffer)
+    let verdict = withBytes(of: .signature) { signature in
+      PeerstackSignature.verify(
+        signature: signature, hashText: hashText.span, publicKey: key, buffer: &buffer)
+    }
     swap(&buffer, &signatureBytes)
-    return verdict
+    return verdict ?? .unreadable
   }
 
   /// The `id`, if that is a string.
   public var id: JSONString? { string(.id) }
+
+  /// Appends the `id` as JSON text, or `null` if it is no string.
+  public func appendID(to output: inout [UInt8]) {
+    let isString: Void? = withBytes(of: .id) { JSONText.append($0, needsEscapes: true, to: &output) }
+    if isString == nil { output.append(contentsOf: "null".utf8) }
+  }
 
   /// The `type`, if that is a string.
   public var type: JSONString? { string(.type) }
@@ -81,47 +92,60 @@ public struct SignedObjectReader: Sendable {
 
   /// The `signer` without heap memory; nil if it is no string of at most 32 bytes, and so no user id.
   public var shortSigner: ShortText? {
-    ranges[Field.signer.rawValue].flatMap { ShortText(bytes: texts.span.extracting($0)) }
+    withBytes(of: .signer) { ShortText(bytes: $0) } ?? nil
   }
 
   /// The text that is hashed, as UTF-8.
-  public var canonicalText: [UInt8] { canonical }
+  public var canonicalText: [UInt8] { canonical.bytes }
 
   private func string(_ field: Field) -> JSONString? {
-    ranges[field.rawValue].map { range in
-      JSONString(wtf8: texts.span.extracting(range).withUnsafeBufferPointer { Array($0) })
-    }
+    withBytes(of: field) { bytes in JSONString(wtf8: bytes.withUnsafeBufferPointer { Array($0) }) }
+  }
+
+  /// Gives the WTF-8 of a field to `body`; nil for what is absent or no string.
+  private func withBytes<Result>(of field: Field, _ body: (Span<UInt8>) -> Result) -> Result? {
+    let node = fields[field.rawValue]
+    guard node > 0 else { return nil }
+    return source.withSpan { source in tape.withBytes(at: node, in: source, body) }
   }
 
   private mutating func forget() {
     hash = nil
     modified = nil
     isObject = false
-    canonical.removeAll(keepingCapacity: true)
-    hashText.removeAll(keepingCapacity: true)
-    texts.removeAll(keepingCapacity: true)
-    for index in ranges.indices { ranges[index] = nil }
+    canonical.removeAll()
+    fields = InlineArray(repeating: 0)
   }
 
   /// Walks the top-level members in order: a later one of the same name replaces an earlier one.
   private mutating func collectFields(_ source: Span<UInt8>) {
+    let end = tape.positionAfter(0)
     var name = 1
-    for _ in 0..<tape.nodes[0].start {
+    while name < end {
       if let field = field(at: name, in: source) { collect(field, at: name + 1, in: source) }
       name = tape.positionAfter(name + 1)
     }
   }
 
   private func field(at position: Int, in source: Span<UInt8>) -> Field? {
-    // From "id" to "signature" and "publicKey".
-    guard (2...9).contains(tape.nodes[position].length) else { return nil }
-    return tape.withBytes(at: position, in: source) { bytes in
-      for field in Field.allCases {
-        let name = Self.names[field.rawValue]
-        if WTF8.equal(bytes, name.span) { return field }
+    tape.withBytes(at: position, in: source) { bytes in
+      // The shortest is "id".
+      guard bytes.count >= 2 else { return nil }
+      switch (bytes.count, bytes[0]) {
+      case (2, UInt8(ascii: "i")): return Self.field(.id, ifNamed: bytes)
+      case (4, UInt8(ascii: "t")): return Self.field(.type, ifNamed: bytes)
+      case (6, UInt8(ascii: "s")): return Self.field(.signer, ifNamed: bytes)
+      case (8, UInt8(ascii: "m")): return Self.field(.modified, ifNamed: bytes)
+      case (9, UInt8(ascii: "s")): return Self.field(.signature, ifNamed: bytes)
+      case (9, UInt8(ascii: "p")): return Self.field(.publicKey, ifNamed: bytes)
+      default: return nil
       }
-      return nil
     }
+  }
+
+  private static func field(_ field: Field, ifNamed name: Span<UInt8>) -> Field? {
+    let expected = names[field.rawValue]
+    return WTF8.equal(name, expected.span) ? field : nil
   }
 
   private mutating func collect(_ field: Field, at position: Int, in source: Span<UInt8>) {
@@ -130,12 +154,6 @@ public struct SignedObjectReader: Sendable {
       modified = kind == .number ? tape.withBytes(at: position, in: source) { JSONNumber.value(of: $0) } : nil
       return
     }
-    ranges[field.rawValue] = nil
-    guard kind == .string else { return }
-    let start = texts.count
-    tape.withBytes(at: position, in: source) { bytes in
-      bytes.withUnsafeBufferPointer { texts.append(contentsOf: $0) }
-    }
-    ranges[field.rawValue] = start..<texts.count
+    fields[field.rawValue] = kind == .string ? position : 0
   }
 }

@@ -3,7 +3,7 @@
 /// Reading throws ``PostgresError`` of kind ``PostgresError/Kind/unexpectedResult`` where the value is null (there are
 /// `optional` twins), has another length than the type wants, or where there is no such column.
 public struct PostgresRow: Sendable {
-  let rows: PostgresRows
+  @usableFromInline let rows: PostgresRows
   let firstCell: Int
 
   /// Whether the value is null.
@@ -38,9 +38,17 @@ public struct PostgresRow: Sendable {
   }
 
   /// Calls `body` with the bytes of a value, without a copy.
-  public func withBytes<R>(_ column: Int, _ body: (Span<UInt8>) throws -> R) throws -> R {
+  @inlinable
+  public func withBytes<R>(_ column: Int, _ body: (Span<UInt8>) -> R) throws(PostgresError) -> R {
+    let range = try range(column)
+    return body(rows.bytes.span.extracting(range))
+  }
+
+  /// Where the bytes of a value lie.
+  @usableFromInline
+  func range(_ column: Int) throws(PostgresError) -> Range<Int> {
     let cell = try presentCell(column)
-    return try body(rows.bytes.span.extracting(cell.offset..<cell.offset + Int(cell.length)))
+    return cell.offset..<cell.offset + Int(cell.length)
   }
 
   /// A `text`, `varchar`, `name`.

@@ -13,7 +13,7 @@ public struct PostgresRows: Sendable {
   /// The server's word for what was done, such as `SELECT 1` or `INSERT 0 3`.
   public let commandTag: String
 
-  let bytes: [UInt8]
+  @usableFromInline let bytes: [UInt8]
   let cells: [Cell]
 
   init(count: Int, columnCount: Int, commandTag: String, bytes: [UInt8], cells: [Cell]) {

@@ -15,6 +15,9 @@ final class AppMemory: Sendable {
     var policyEntries: [StoredEntry]
     var userCount: Int64
     var lastAccepted: Milliseconds
+
+    /// Without a policy nobody can say who may read.
+    var isForMembers: Bool { policies.current?.rules.recordRead != .public }
   }
 
   private struct Waiter {
@@ -39,16 +42,20 @@ final class AppMemory: Sendable {
   let number: Int32
   /// The index of the last entry that is published.
   private let appliedIndex: Atomic<Int64>
+  /// Whether the policy of the picture keeps what is read to members.
+  private let membersOnly: Atomic<Bool>
   private let state: Mutex<State>
 
   init(id: AppID, number: Int32, picture: Picture, now: Milliseconds) {
     self.id = id
     self.number = number
     appliedIndex = Atomic(picture.index)
+    membersOnly = Atomic(picture.isForMembers)
     state = Mutex(State(picture: picture, vouchedAt: now))
   }
 
   var applied: Int64 { appliedIndex.load(ordering: .acquiring) }
+  var isForMembers: Bool { membersOnly.load(ordering: .acquiring) }
   var picture: Picture { state.withLock { $0.picture } }
   var lastAccepted: Milliseconds { state.withLock { $0.picture.lastAccepted } }
 
@@ -104,6 +111,7 @@ final class AppMemory: Sendable {
   private func raise(to picture: Picture, with entries: ArraySlice<StoredEntry>) {
     let (handlers, ready) = state.withLock { state in
       state.picture = picture
+      membersOnly.store(picture.isForMembers, ordering: .releasing)
       appliedIndex.store(picture.index, ordering: .releasing)
       let ready = state.waiters.filter { $0.index <= picture.index }
       if !ready.isEmpty { state.waiters.removeAll { $0.index <= picture.index } }

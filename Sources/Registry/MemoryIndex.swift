@@ -29,20 +29,22 @@ final class MemoryIndex: Sendable {
   /// Whether anything is kept.
   let isEnabled: Bool
   private let boxes: [Box]
+  private let wholeHits = Atomic<Int>(0)
 
   init(bytes: Int) {
     isEnabled = bytes > 0
     boxes = (0..<Self.shardCount).map { _ in Box(budget: max(0, bytes) / Self.shardCount) }
   }
 
-  private func box(of key: MemoryShard.Key) -> Box {
-    // The end of an id is random or a hash.
-    let text = key.user.text.utf8
-    let last = text.suffix(2).reduce(0) { $0 &* 36 &+ Int($1) }
-    return boxes[last % boxes.count]
-  }
+  // Not the part of the hash by which a shard finds the key.
+  private func box(of key: MemoryShard.Key) -> Box { boxes[Int(key.hash % UInt64(Self.shardCount))] }
 
   func look(_ key: MemoryShard.Key) -> MemoryShard.Found { box(of: key).shard.withLock { $0.look(key) } }
+
+  /// As ``look(_:)`` where memory has the user, for answers that are counted by ``countHits(_:)`` once they are whole.
+  func glance(_ key: MemoryShard.Key) -> UserSnapshot?? { box(of: key).shard.withLock { $0.glance(key) } }
+
+  func countHits(_ count: Int) { wholeHits.add(count, ordering: .relaxed) }
 
   func peek(_ key: MemoryShard.Key) -> UserSnapshot?? { box(of: key).shard.withLock { $0.peek(key) } }
 
@@ -117,6 +119,7 @@ final class MemoryIndex: Sendable {
   }
 
   func addCounts(to metrics: inout RegistryMetrics) {
+    metrics.memoryHits += wholeHits.load(ordering: .relaxed)
     for box in boxes {
       box.shard.withLock { shard in
         metrics.memoryHits += shard.hits

@@ -5,6 +5,21 @@ struct MemoryShard {
   struct Key: Hashable {
     let app: Int32
     let user: UserID
+    /// Worked out once for everything that is looked up by it; seeded at random for each process.
+    let hash: UInt64
+
+    init(app: Int32, user: UserID) {
+      self.app = app
+      self.user = user
+      var hasher = Hasher()
+      hasher.combine(app)
+      hasher.combine(user)
+      hash = UInt64(truncatingIfNeeded: hasher.finalize())
+    }
+
+    static func == (left: Key, right: Key) -> Bool { left.user == right.user && left.app == right.app }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(hash) }
   }
 
   /// A user in memory; without a snapshot it is one that nobody has claimed.
@@ -34,7 +49,7 @@ struct MemoryShard {
   private(set) var hits = 0
   private(set) var misses = 0
   private(set) var evictions = 0
-  private var places: [Key: Int] = [:]
+  private var places = SlotTable()
   private var slots: [Slot] = []
   private var hand = 0
   var underWay: [Key: UnderWay] = [:]
@@ -43,31 +58,39 @@ struct MemoryShard {
 
   var count: Int { slots.count }
 
+  private func place(of key: Key) -> Int? { places.place(key.hash) { slots[$0].key == key } }
+
   /// Looks for a user on behalf of somebody who asks.
   mutating func look(_ key: Key) -> Found {
-    if let place = places[key] {
+    if let snapshot = glance(key) {
       hits += 1
-      if !slots[place].isReferenced { slots[place].isReferenced = true }
-      return .known(slots[place].snapshot)
+      return .known(snapshot)
     }
     misses += 1
     return underWay[key].map { .underWay($0.fill) } ?? .nothing
   }
 
+  /// The same where memory has the user; counts nothing.
+  mutating func glance(_ key: Key) -> UserSnapshot?? {
+    guard let place = place(of: key) else { return nil }
+    if !slots[place].isReferenced { slots[place].isReferenced = true }
+    return slots[place].snapshot
+  }
+
   /// The snapshot, where the user is in memory; leaves no trace.
-  func peek(_ key: Key) -> UserSnapshot?? { places[key].map { slots[$0].snapshot } }
+  func peek(_ key: Key) -> UserSnapshot?? { place(of: key).map { slots[$0].snapshot } }
 
   /// Puts a user in, unless memory has one that is newer. Nil is somebody nobody has claimed.
   mutating func put(_ snapshot: UserSnapshot?, for key: Key) {
     let cost = snapshot?.memoryCost ?? Self.unknownCost
-    if let place = places[key] {
+    if let place = place(of: key) {
       guard (slots[place].snapshot?.lastIndex ?? -1) <= snapshot?.lastIndex ?? -1 else { return }
       bytes += cost - slots[place].cost
       slots[place].snapshot = snapshot
       slots[place].cost = cost
-    } else if cost <= budget {
+    } else if cost <= budget, slots.count < Int(Int32.max) {
       // Not referenced yet: what is asked for once, such as ids that somebody makes up, goes first.
-      places[key] = slots.count
+      places.insert(slots.count, key.hash)
       slots.append(Slot(key: key, snapshot: snapshot, cost: cost, isReferenced: false))
       bytes += cost
     }
@@ -83,12 +106,12 @@ struct MemoryShard {
       hand += 1
     }
     bytes -= slots[hand].cost
-    places[slots[hand].key] = nil
+    places.remove(hand, slots[hand].key.hash)
     evictions += 1
     let last = slots.removeLast()
     if hand < slots.count {
+      places.move(slots.count, to: hand, last.key.hash)
       slots[hand] = last
-      places[last.key] = hand
     }
   }
 
@@ -100,10 +123,10 @@ extension UserSnapshot {
   private static let fixedCost = 1_024
   private static let entryCost = 768
 
-  /// A careful estimate of the bytes that this takes: the records, what is kept of each entry, and the text of the state,
+  /// A careful estimate of the bytes that this takes: the entries, what is kept beside each, and the text of the state,
   /// whose authority is part of the head and which has less than 500 bytes for each entry and its key.
   var memoryCost: Int {
-    let records = entries.reduce(0) { $0 + $1.record.count }
-    return Self.fixedCost + Self.entryCost * entries.count + records + (entries.map(\.record.count).max() ?? 0)
+    let texts = entries.reduce(0) { $0 + $1.text.count }
+    return Self.fixedCost + Self.entryCost * entries.count + texts + (entries.map(\.text.count).max() ?? 0)
   }
 }

@@ -110,6 +110,9 @@ public final class Registry: Sendable {
     }
   }
 
+  /// An app that has been asked for before; nil says nothing.
+  public func remembered(_ id: AppID) -> RegistryApp? { known.withLock { $0[id] } }
+
   /// The ids of all apps, the one that was created first in front.
   public nonisolated(nonsending) func appIDs() async throws(RegistryUnavailable) -> [AppID] {
     let rows = try await core.query(Statements.listApps, [])

@@ -39,6 +39,17 @@ public final class RegistryApp: Sendable {
 
   // MARK: Reading
 
+  /// Whether the policy in force keeps what is read to members. From memory, without a lock.
+  public var isForMembers: Bool { memory.isForMembers }
+
+  /// A user now, where that is known without a look at a clock or the database; nil says nothing about the user.
+  public func remembered(_ id: UserID) -> UserSnapshot? { reading.remembered(id) }
+
+  /// Users of one moment, where all that is to be known of them is known without the database.
+  ///
+  /// - Returns: A user or nil for each id, in their order, nil for those that nobody has claimed; nil says nothing.
+  public func remembered(_ ids: [UserID]) -> (asOf: AsOf, users: [UserSnapshot?])? { reading.remembered(ids) }
+
   /// A user now; nil if nobody has claimed the id.
   ///
   /// Does not suspend where memory has the answer.
@@ -62,7 +73,7 @@ public final class RegistryApp: Sendable {
   ) async throws(RegistryUnavailable) -> [UInt8] {
     var text: [UInt8] = []
     for entry in try await entries(after: after, limit: limit) {
-      entry.appendText(to: &text)
+      text += entry.text
       text.append(UInt8(ascii: "\n"))
     }
     return text

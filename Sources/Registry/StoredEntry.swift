@@ -16,18 +16,20 @@ public struct StoredEntry: Sendable {
   public let subject: UserID?
   /// The record hash.
   public let hash: RecordHash
-  /// The canonical JSON of the record, policy or adjudication, as it was signed.
-  public let record: [UInt8]
-
   /// The JSON text of the entry.
-  public var text: [UInt8] {
-    Entry.text(
-      index: index, accepted: accepted, effective: effective, rank: rank.map(Int64.init), record: record)
-  }
+  public let text: [UInt8]
+  /// Where the record begins in the text. It ends before the last byte.
+  private let recordStart: Int
 
-  /// Appends the JSON text of the entry.
-  public func appendText(to output: inout [UInt8]) {
-    output.append(contentsOf: text)
+  /// The canonical JSON of the record, policy or adjudication, as it was signed: a copy.
+  public var record: [UInt8] { Array(text[recordStart..<(text.count - 1)]) }
+
+  /// How many bytes the record has.
+  public var recordCount: Int { text.count - 1 - recordStart }
+
+  /// Calls `body` with the record's bytes, without a copy.
+  public func withRecord<Result>(_ body: (Span<UInt8>) throws -> Result) rethrows -> Result {
+    try body(text.span.extracting(recordStart..<(text.count - 1)))
   }
 
   /// An entry that has been judged.
@@ -38,7 +40,8 @@ public struct StoredEntry: Sendable {
     rank = entry.rank
     subject = entry.content.subject
     hash = entry.content.hash
-    record = entry.content.canonical
+    text = entry.text
+    recordStart = text.count - 1 - entry.content.canonical.count
   }
 
   /// Columns of a row, in the order of ``Statements/entryColumns``.
@@ -47,17 +50,28 @@ public struct StoredEntry: Sendable {
     accepted = try row.int64(column + 1)
     effective = try row.optionalInt64(column + 2)
     rank = try row.optionalInt64(column + 3).map { Int(clamping: $0) }
-    if let text = try row.optionalText(column + 4) {
-      guard let user = UserID(text) else { throw PostgresError(.unexpectedResult, "a subject is no user id") }
-      subject = user
-    } else {
+    if try row.isNull(column + 4) {
       subject = nil
+    } else {
+      guard let user = try row.withBytes(column + 4, { UserID($0) }) else {
+        throw PostgresError(.unexpectedResult, "a subject is no user id")
+      }
+      subject = user
     }
-    guard let hash = Bytes32(try row.bytes(column + 5)) else {
+    guard let hash = try row.withBytes(column + 5, { Bytes32(span: $0) }) else {
       throw PostgresError(.unexpectedResult, "a record hash has not 32 bytes")
     }
     self.hash = RecordHash(hash)
-    record = try row.bytes(column + 6)
+    let (index, accepted, effective, rank) = (index, accepted, effective, rank.map(Int64.init))
+    (text, recordStart) = try row.withBytes(column + 6) { record in
+      var text: [UInt8] = []
+      text.reserveCapacity(Entry.mostBytesBesideRecord + record.count)
+      Entry.appendHead(index: index, accepted: accepted, effective: effective, rank: rank, to: &text)
+      let start = text.count
+      record.withUnsafeBufferPointer { text.append(contentsOf: $0) }
+      text.append(UInt8(ascii: "}"))
+      return (text, start)
+    }
   }
 
   /// The entry with its record read; nil if the record is not one, which says that the database was tampered with.

@@ -63,6 +63,35 @@ struct UserReading: Sendable {
     return (found, missing)
   }
 
+  // MARK: At once
+
+  func remembered(_ id: UserID) -> UserSnapshot? {
+    guard let snapshot = core.index.glance(memory.key(id)) ?? nil, isSettled(snapshot, through: memory.applied)
+    else { return nil }
+    core.index.countHits(1)
+    return snapshot
+  }
+
+  func remembered(_ ids: [UserID]) -> (asOf: AsOf, users: [UserSnapshot?])? {
+    guard let now = try? core.clock.now(notBefore: memory.lastAccepted) else { return nil }
+    // First, so that nobody in memory lacks an entry up to it; who has one beyond it is of a later moment.
+    let asOf = memory.asOf(now: now)
+    var users: [UserSnapshot?] = []
+    users.reserveCapacity(ids.count)
+    for id in ids {
+      guard let known = core.index.glance(memory.key(id)) else { return nil }
+      if let known, !isSettled(known, through: asOf.index) { return nil }
+      users.append(known)
+    }
+    core.index.countHits(ids.count)
+    return (asOf, users)
+  }
+
+  /// Whether a snapshot is true whatever the clock says, and has nothing beyond an index.
+  private func isSettled(_ snapshot: UserSnapshot, through index: Int64) -> Bool {
+    snapshot.validUntil == .max && snapshot.lastIndex <= index
+  }
+
   // MARK: Now
 
   /// A snapshot that is true now, and has nothing that is not published.

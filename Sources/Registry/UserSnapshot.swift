@@ -1,3 +1,4 @@
+import Cryptography
 public import KeyRecords
 import PeerstackFormat
 import Synchronization
@@ -24,10 +25,8 @@ public final class UserSnapshot: Sendable {
   public let validUntil: Milliseconds
   /// What `GET …/keys/{user}` says.
   public let key: KeyAnswer
-  /// The strong entity tag of ``key``, quotes included: the record hash. Empty for a refusal.
-  public let keyTag: String
-  /// The strong entity tag of ``stateText``, quotes included. Instances agree on it.
-  public let stateTag: String
+  /// The index of the newest entry.
+  let lastIndex: Int64
 
   /// An entry in effect at a sequence.
   private struct Position: Sendable {
@@ -49,7 +48,7 @@ public final class UserSnapshot: Sendable {
   convenience init?(app: AppID, _ id: UserID, entries: [JudgedEntry]) {
     guard let last = entries.last else { return nil }
     if entries.count == 1, last.stored.effective != nil {
-      guard last.stored.hash == RecordHash(of: last.stored.record) else { return nil }
+      guard last.stored.withRecord({ SHA256.hash($0) }) == last.stored.hash.bytes32 else { return nil }
       self.init(app: app, id, claim: last)
       return
     }
@@ -72,8 +71,7 @@ public final class UserSnapshot: Sendable {
     validUntil = .max
     line = [Position(entry: 0, isVoid: false)]
     key = .record(claim.stored)
-    keyTag = Self.tag(of: key)
-    stateTag = Self.tag(of: claim.stored, validUntil: .max)
+    lastIndex = claim.stored.index
   }
 
   /// - Parameters:
@@ -94,18 +92,20 @@ public final class UserSnapshot: Sendable {
       }
     }
     key = Self.key(of: state, head: places[state.head.hash].map { entries[$0] })
-    keyTag = Self.tag(of: key)
-    stateTag = Self.tag(of: last, validUntil: validUntil)
+    lastIndex = last.index
   }
 
-  private static func tag(of key: KeyAnswer) -> String {
+  /// The strong entity tag of ``key``, quotes included: the record hash. Empty for a refusal.
+  public var keyTag: String {
     if case .record(let head) = key { "\"\(head.hash.hex)\"" } else { "" }
   }
 
+  /// The strong entity tag of ``stateText``, quotes included. Instances agree on it.
+  ///
   /// The entries decide the state but for time, and each change by time moves the next one.
-  private static func tag(of last: StoredEntry, validUntil: Milliseconds) -> String {
+  public var stateTag: String {
     let change = validUntil == .max ? 0 : validUntil
-    return "\"\(last.index)-\(last.hash.hex.prefix(tagCharacters))-\(change)\""
+    return "\"\(lastIndex)-\(entries.last?.hash.hex.prefix(Self.tagCharacters) ?? "")-\(change)\""
   }
 
   private static let tagCharacters = 16
@@ -193,7 +193,4 @@ public final class UserSnapshot: Sendable {
   var judgedEntries: [JudgedEntry] {
     zip(entries, policies).map { JudgedEntry(stored: $0, policy: $1) }
   }
-
-  /// The index of the newest entry.
-  var lastIndex: Int64 { entries.last?.index ?? -1 }
 }

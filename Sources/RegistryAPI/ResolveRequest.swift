@@ -19,8 +19,15 @@ public struct ResolveRequest: Sendable {
 
   /// Reads a body.
   public static func read(_ body: [UInt8]) -> Result<ResolveRequest, Refusal> {
+    if let request = plain(body) { return .success(request) }
     guard let value = try? JSONValue.parseStrict(body) else { return .failure(Refusal(.malformed)) }
     return Result { () throws(Refusal) in try ResolveRequest(value) }
+  }
+
+  /// Reads the usual body, `{"ids":["…",…]}` with nothing but user ids, each once, straight from its bytes. Nil for every
+  /// other: that says nothing about it.
+  public static func plain(_ body: [UInt8]) -> ResolveRequest? {
+    PlainReader.ids(body).map { ResolveRequest(ids: $0) }
   }
 
   private init(_ value: JSONValue) throws(Refusal) {

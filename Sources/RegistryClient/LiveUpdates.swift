@@ -109,7 +109,7 @@ public struct LiveUpdates: Sendable {
     guard let user else { return false }
     var matters = false
     switch try? await resolver.resolve(user, .known) {
-    case .user, .conflict: matters = true
+    case .user, .conflict, .expired: matters = true
     case .unknown, .unavailable, nil: matters = (try? await store.quarantined(by: [user]).isEmpty) == false
     }
     if matters { _ = try? await resolver.resolve(user, .always) }

@@ -47,7 +47,8 @@ public struct ObjectJudgment: Sendable {
   /// Whether the signer's id proves its own first key; nil where that is not known. Where it does not, the first key is
   /// only the registrar's word.
   public internal(set) var isBound: Bool?
-  /// Whether the verdict rests on a peer's history, which proves neither when, nor that nothing is missing.
+  /// Whether the verdict rests on a peer's history, which proves neither when, nor that nothing is missing; or a
+  /// registrar that the signer's record names shows more than the one that counts, so that something may be missing.
   public internal(set) var isUnconfirmed = false
   /// How recent what is known of the signer is; nil where nothing is.
   public internal(set) var freshness: Freshness?

@@ -92,6 +92,11 @@ public struct ObjectVerifier: Sendable {
       var judgment = ObjectJudgment(.unresolved, "\(whose) cannot be looked up now: \(reason)")
       judgment.awaited = user
       return judgment
+    case .expired:
+      var judgment = ObjectJudgment(
+        .unresolved, "what is known of \(whose) is too old, and it cannot be looked up now")
+      judgment.awaited = user
+      return judgment
     case .conflict(let conflict):
       var judgment = ObjectJudgment(.conflict, "\(whose) is in conflict: \(conflict.reason)")
       judgment.conflict = conflict
@@ -111,7 +116,7 @@ public struct ObjectVerifier: Sendable {
       judgment = ObjectJudgment(.invalid, "it has no signature")
     }
     judgment.isBound = user.isBound
-    judgment.isUnconfirmed = !user.isConfirmed
+    judgment.isUnconfirmed = !user.isConfirmed || user.hintedUpdate != nil
     judgment.freshness = user.freshness
     return judgment
   }

@@ -13,6 +13,13 @@ public struct PeerHistory: Sendable {
   /// The policy chain, where the sender gave it.
   let policies: [JSONValue]?
 
+  /// Entries that are said to be a user's.
+  init(of user: UserID, _ entries: [JSONValue]) {
+    self.user = user
+    self.entries = entries
+    policies = nil
+  }
+
   /// Reads `{"entries":[…],"policies":[…]}`, `policies` being optional; nil if it is no such text.
   public init?(_ text: [UInt8]) {
     // The text, a list, an entry, and the record with its own sixteen.
@@ -21,9 +28,13 @@ public struct PeerHistory: Sendable {
       let entries = fields["entries"]?.array,
       let user = entries.first?.object?["record"]?.object?["subject"]?.string.flatMap({ UserID($0) })
     else { return nil }
+    self.init(user: user, entries: entries, policies: fields["policies"]?.array)
+  }
+
+  init(user: UserID, entries: [JSONValue], policies: [JSONValue]?) {
     self.user = user
     self.entries = entries
-    policies = fields["policies"]?.array
+    self.policies = policies
   }
 
   /// The text for a history that is to be passed on.

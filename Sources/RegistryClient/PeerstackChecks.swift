@@ -150,6 +150,8 @@ public struct PeerstackChecks: Sendable {
       return named.contradiction(with: known.state).map { PeerstackRefusal(.user, $0) }
     case .unknown: return PeerstackRefusal(.user, "the user is unknown: nobody has claimed the id")
     case .unavailable(let reason): return PeerstackRefusal(.user, "the user cannot be looked up now: \(reason)")
+    case .expired:
+      return PeerstackRefusal(.user, "what is known of the user is too old, and it cannot be looked up now")
     case .conflict(let conflict): return PeerstackRefusal(.user, "the user is in conflict: \(conflict.reason)")
     }
   }
@@ -162,7 +164,7 @@ public struct PeerstackChecks: Sendable {
     }
     guard let user = id.string.flatMap({ UserID($0) }) else { return false }
     switch try await signers.resolve([user], .known)[user] {
-    case .user, .conflict: return true
+    case .user, .conflict, .expired: return true
     case .unknown, .unavailable, nil: return false
     }
   }

@@ -7,6 +7,8 @@ public struct ReleasedObject: Sendable {
   public let text: [UInt8]
   /// When it came.
   public let received: Milliseconds
+  /// Whom it waited for.
+  public let signer: UserID
   /// What is decided of it now: anything but `unresolved`.
   public let judgment: ObjectJudgment
   let digest: Bytes32
@@ -65,13 +67,23 @@ public actor Quarantine {
     return BatchResult(judgments: judgments, dropped: dropped)
   }
 
-  /// Judges what waits for these users again: when something new has become known of them.
+  /// Judges what waits for these users again, when something new has become known of them, and gives what could be
+  /// judged to who reads ``released``.
   public func retry(_ users: Set<UserID>, _ lookUp: LookUp = .whenNotFresh) async throws {
+    for object in try await judgeAgain(users, lookUp) where handedOut.insert(object.digest).inserted { hand(object) }
+  }
+
+  /// Judges what waits for these users again. What could be judged stays in the store until it is released: for who
+  /// does not read ``released``.
+  public func judgeAgain(
+    _ users: Set<UserID>, _ lookUp: LookUp = .whenNotFresh
+  ) async throws -> [ReleasedObject] {
     let objects = try await store.quarantined(by: users).filter { !handedOut.contains($0.digest) }
-    guard !objects.isEmpty else { return }
+    guard !objects.isEmpty else { return [] }
     // What came before a key was stolen was seen before it was stolen.
     let unverified = objects.map { UnverifiedObject($0.text, evidence: ObjectEvidence(seen: $0.received)) }
     let judgments = try await verifier.verify(unverified, lookUp)
+    var judged: [ReleasedObject] = []
     var moved: [QuarantinedObject] = []
     for (object, judgment) in zip(objects, judgments) {
       if judgment.verdict == .unresolved {
@@ -79,13 +91,20 @@ public actor Quarantine {
         if let awaited = judgment.awaited, awaited != object.signer {
           moved.append(QuarantinedObject(text: object.text, signer: awaited, received: object.received))
         }
-      } else if handedOut.insert(object.digest).inserted {
-        hand(
-          ReleasedObject(text: object.text, received: object.received, judgment: judgment, digest: object.digest))
+      } else {
+        judged.append(
+          ReleasedObject(
+            text: object.text, received: object.received, signer: object.signer, judgment: judgment,
+            digest: object.digest))
       }
     }
-    guard !moved.isEmpty else { return }
-    _ = try await store.quarantine(moved, limits: limits, now: clock.now())
+    if !moved.isEmpty { _ = try await store.quarantine(moved, limits: limits, now: clock.now()) }
+    return judged
+  }
+
+  /// Says that what was judged is done with.
+  public func release(_ objects: [ReleasedObject]) async throws {
+    try await store.release(Set(objects.map(\.digest)))
   }
 
   /// Judges everything again, and asks for all signers.

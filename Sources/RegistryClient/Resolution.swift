@@ -14,12 +14,17 @@ public struct ResolvedUser: Sendable {
   public let judged: JudgedHistory
   /// How recent it is.
   public let freshness: Freshness
+  /// When a registrar last confirmed it, by the client's clock; nil for a peer's history.
+  public let checked: Milliseconds?
   /// Which registrar it is from; nil for a peer's history.
   public let registrar: String?
   /// The pin as it is now; nil while there is none: the user is contested, or a peer's history is all there is.
   public let pin: Pin?
   /// Which other registrars have another history.
-  public let disagreements: [Conflict]
+  public internal(set) var disagreements: [Conflict]
+  /// What a registrar that the user's own record names shows beyond this history; nil where it shows nothing more, or
+  /// was not asked. Verdicts do not rest on it.
+  public internal(set) var hintedUpdate: HintedUpdate?
 
   /// The keys, the status and what became of each entry.
   public var state: UserState { judged.state }
@@ -27,6 +32,25 @@ public struct ResolvedUser: Sendable {
   public var isBound: Bool { judged.isBound }
   /// Whether a registrar stands for the history; verdicts that rest on another are unconfirmed.
   public var isConfirmed: Bool { judged.isConfirmed }
+
+  /// What contradicts a pin that is kept elsewhere: in a keystore, or at another device; nil if nothing does.
+  public func contradiction(to pin: Pin) -> String? {
+    do throws(Contradiction) {
+      _ = try pin.following(judged, from: registrar ?? pin.registrar)
+      return nil
+    } catch {
+      return error.reason
+    }
+  }
+}
+
+/// Records that follow the history of a user, by the rules, at a registrar that only the user's record names
+/// (`sourceUrl`): the registrars that count may be behind, or withhold them. Nobody who counts has confirmed them.
+public struct HintedUpdate: Sendable {
+  /// The registrar that shows them.
+  public let source: String
+  /// All of its history, of which the one that counts is the beginning; no delayed record has taken effect in it.
+  public let judged: JudgedHistory
 }
 
 /// What came of looking a user up.
@@ -39,6 +63,9 @@ public enum Resolution: Sendable {
   case conflict(Conflict)
   /// It cannot be looked up now: a sentence for people.
   case unavailable(String)
+  /// It cannot be looked up now, and what is known is too old to be used: when a registrar last confirmed it, by the
+  /// client's clock.
+  case expired(Milliseconds)
 
   /// The user, if the keys are known.
   public var user: ResolvedUser? {
@@ -77,6 +104,8 @@ public enum TrustNotice: Sendable {
   case conflict(UserID, Conflict)
   /// Registrars differ; the first in the trust order was followed.
   case disagreement(UserID, Conflict)
+  /// A registrar that the user's record names has more than those that count.
+  case hintedUpdate(UserID, HintedUpdate)
   /// The store does not do its duty: what is new is not kept.
   case storeFailed(StoreFailure)
 }

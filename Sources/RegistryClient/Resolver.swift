@@ -21,7 +21,10 @@ public actor Resolver: SignerResolving {
   private let store: any RegistryStore
   private let clock: any ClientClock
   private let settings: ResolverSettings
-  private let noticeSink: AsyncStream<TrustNotice>.Continuation
+  var areHintsAwaited: Bool { settings.areHintsAwaited }
+  let noticeSink: AsyncStream<TrustNotice>.Continuation
+  /// Nil if hints are not followed.
+  let hints: SourceHints?
 
   /// Histories from peers, none of them confirmed.
   private var peers: HistoryCache
@@ -35,8 +38,11 @@ public actor Resolver: SignerResolving {
   /// A resolver.
   ///
   /// - Parameters:
+  ///   - app: The app whose users are looked up.
   ///   - registrars: The most trusted first.
   ///   - store: Where histories and pins are kept. Pins that are lost are lost trust: use one that lasts.
+  ///   - settings: How it goes about it.
+  ///   - clock: Tests have one of their own.
   ///   - random: Numbers from 0 up to 1, by which clients that failed together part.
   public init(
     app: AppID, registrars: [Registrar], store: any RegistryStore, settings: ResolverSettings = ResolverSettings(),
@@ -52,6 +58,9 @@ public actor Resolver: SignerResolving {
     self.notices = notices
     noticeSink = sink
     peers = HistoryCache(maxCount: settings.maxHistories, maxBytes: settings.maxHistoryBytes)
+    hints = settings.hints.map {
+      SourceHints($0, configured: registrars.map(\.name), app: app, settings: settings, clock: clock)
+    }
     sources = registrars.map { registrar in
       RegistrarSource(
         registrar, app: app, settings: settings, clock: clock, store: store, random: random,
@@ -75,6 +84,9 @@ public actor Resolver: SignerResolving {
       let answers = try await ask(doubtful, .always)
       resolutions.merge(await settle(doubtful, answers, isFinal: true).resolutions) { _, new in new }
     }
+    await askHints(resolutions, lookUp)
+    resolutions = await weighHints(resolutions)
+    guard !Task.isCancelled else { throw CancellationError() }
     announce(resolutions)
     return resolutions
   }
@@ -156,7 +168,7 @@ public actor Resolver: SignerResolving {
     case .conflict(let places): return conflict(places, answers, user)
     case .unavailable(let place):
       if let peer = peer(user, pin: pin) { return Decided(resolution: .user(unconfirmed(peer, pin: pin))) }
-      return Decided(resolution: .unavailable(reason(answers[place])))
+      return Decided(resolution: unanswered(answers[place]))
     }
   }
 
@@ -180,10 +192,11 @@ public actor Resolver: SignerResolving {
     return age < settings.usableFor ? .stale : nil
   }
 
-  private func reason(_ answer: SourceAnswer) -> String {
+  private func unanswered(_ answer: SourceAnswer) -> Resolution {
     switch answer {
-    case .unavailable(let reason): reason
-    default: "what is known is too old, and no registrar can be asked"
+    case .history(let known): .expired(known.checked)
+    case .unavailable(let reason): .unavailable(reason)
+    case .unknown, .conflict: .unavailable("no registrar can be asked")
     }
   }
 
@@ -205,8 +218,8 @@ public actor Resolver: SignerResolving {
       next = Pin(known.judged, from: registrars[place].name, trust: .unverified)
     }
     let resolved = ResolvedUser(
-      judged: known.judged, freshness: freshness(known) ?? .stale, registrar: registrars[place].name, pin: next,
-      disagreements: disagreements)
+      judged: known.judged, freshness: freshness(known) ?? .stale, checked: known.checked,
+      registrar: registrars[place].name, pin: next, disagreements: disagreements)
     return Decided(
       resolution: .user(resolved), change: next == pin ? nil : PinChange(of: user, from: pin, to: next),
       notices: notices)
@@ -250,7 +263,7 @@ public actor Resolver: SignerResolving {
   private func report(_ notice: TrustNotice, of user: UserID) {
     let text: String
     switch notice {
-    case .demoted, .storeFailed: text = ""
+    case .demoted, .storeFailed, .hintedUpdate: text = ""
     case .conflict(_, let conflict), .disagreement(_, let conflict): text = conflict.reason
     }
     if !text.isEmpty {
@@ -277,9 +290,8 @@ public actor Resolver: SignerResolving {
     var changed: Set<UserID> = []
     if announced.count > settings.maxHistories { announced = [:] }
     for (user, resolution) in resolutions {
-      guard let last = resolution.user?.judged.history.entries.last?.content.hash, announced[user] != last else {
-        continue
-      }
+      let judged = resolution.user.map { $0.hintedUpdate?.judged ?? $0.judged }
+      guard let last = judged?.history.entries.last?.content.hash, announced[user] != last else { continue }
       announced[user] = last
       changed.insert(user)
     }
@@ -291,7 +303,9 @@ public actor Resolver: SignerResolving {
 
   /// Judges a history that somebody passed on and keeps it in memory, to be used while no registrar can be asked.
   ///
-  /// - Parameter registrar: Whose indexes and policies it has; the most trusted unless given.
+  /// - Parameters:
+  ///   - offered: The history as it came.
+  ///   - registrar: Whose indexes and policies it has; the most trusted unless given.
   public func consider(_ offered: PeerHistory, of registrar: String? = nil) async -> Resolution {
     guard let place = registrar.map({ name in registrars.firstIndex { $0.name == name } }) ?? registrars.indices.first
     else { return .unavailable("no such registrar is configured") }
@@ -308,14 +322,31 @@ public actor Resolver: SignerResolving {
     }
   }
 
-  private func keep(_ judged: JudgedHistory) async throws(Contradiction) -> Resolution {
+  /// Keeps a history that was judged as it was handed over, of somebody whom a person has pinned: it is used while no
+  /// registrar can be asked, and what rests on it is unconfirmed.
+  public func consider(_ handed: HandedHistory) async -> Resolution {
+    do throws(Contradiction) {
+      return try await keep(handed.judged, isPinRequired: true)
+    } catch {
+      let evidence = Evidence(source: "peer", entries: handed.judged.evidence)
+      return .conflict(Conflict(error.kind, error.reason, evidence: [evidence]))
+    }
+  }
+
+  private func keep(
+    _ judged: JudgedHistory, isPinRequired: Bool = false
+  ) async throws(Contradiction) -> Resolution {
     let pin: Pin?
     do throws(StoreFailure) {
       pin = try await store.pins(of: [judged.subject])[judged.subject]
     } catch {
       return .unavailable("the pins cannot be read: \(error)")
     }
-    if let pin { try Self.check(judged, against: pin) }
+    if let pin {
+      try Self.check(judged, against: pin)
+    } else if isPinRequired {
+      return .unavailable("nobody has pinned \(judged.subject)")
+    }
     peers.set(KnownHistory(judged: judged, checked: clock.now()), of: judged.subject)
     let resolved = Resolution.user(unconfirmed(judged, pin: pin))
     announce([judged.subject: resolved])
@@ -336,7 +367,7 @@ public actor Resolver: SignerResolving {
   }
 
   private func unconfirmed(_ judged: JudgedHistory, pin: Pin?) -> ResolvedUser {
-    ResolvedUser(judged: judged, freshness: .stale, registrar: nil, pin: pin, disagreements: [])
+    ResolvedUser(judged: judged, freshness: .stale, checked: nil, registrar: nil, pin: pin, disagreements: [])
   }
 
   // MARK: Pins by hand
@@ -362,6 +393,7 @@ public actor Resolver: SignerResolving {
   /// has looked into, and only that.
   public func forget(_ user: UserID) async throws(StoreFailure) {
     for source in sources { try await source.forget(user) }
+    await hints?.forget(user)
     peers.remove(user)
     reported[user] = nil
     announced[user] = nil

@@ -31,6 +31,9 @@ public struct Registrar: Sendable {
 
 /// How a resolver goes about it. The defaults are good for most apps.
 public struct ResolverSettings: Sendable {
+  /// Where the `sourceUrl` of a record leads; nil for what is not to be asked.
+  public typealias Hints = @Sendable (_ sourceURL: String) -> HintedRegistrar?
+
   /// How long calls are collected before they become one request.
   public var batchWindow: Duration = .milliseconds(3)
   /// Requests to one registrar under way at once.
@@ -57,6 +60,13 @@ public struct ResolverSettings: Sendable {
   public var maxHistoryBytes = 128 << 20
   /// Bytes of all answers to one look-up.
   public var maxAnswerBytes = 64 << 20
+  /// How registrars are reached that records name (`RegistryNetwork.hints`); nil: they are not asked.
+  public var hints: Hints?
+  /// Whether look-ups wait for them, at most ``HintLimits/timeout`` twice, and ask again when they are to ask always: for
+  /// commands. Else what hints show comes with a later look-up, and in the resolver's notices.
+  public var areHintsAwaited = false
+  /// How far they are asked.
+  public var hintLimits = HintLimits()
 
   /// The defaults.
   public init() {}

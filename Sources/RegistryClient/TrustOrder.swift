@@ -12,8 +12,23 @@ public enum RegistrarOpinion: Sendable, Hashable {
   case unavailable
 }
 
+/// The records of a history that have taken effect, as far as they decide whether two histories agree.
+public struct EffectiveRecords: Sendable, Hashable {
+  /// Their hashes, the first claim first.
+  public let hashes: [RecordHash]
+  /// Whether the id proves the first claim.
+  public let isBound: Bool
+
+  /// The records of a history.
+  public init(hashes: [RecordHash], isBound: Bool) {
+    self.hashes = hashes
+    self.isBound = isBound
+  }
+}
+
 /// Decides between several registrars, in the order in which an app trusts them (docs/spec/protocol.md §9, peerstack's
-/// `trustOrder`; there are no ties).
+/// `trustOrder`; there are no ties), and weighs what registrars without a place in that order show. Whatever it calls a
+/// conflict or a disagreement is reported as a ``Conflict``.
 public enum TrustOrder {
   /// What comes of it. Numbers are places in the order, 0 the most trusted.
   public enum Outcome: Sendable, Hashable {
@@ -66,6 +81,28 @@ public enum TrustOrder {
       }
     }
     return .unknown
+  }
+
+  /// What comes of a registrar that only a record names (`sourceUrl`).
+  public enum HintOutcome: Sendable, Hashable {
+    /// It has no record that the history that counts has not.
+    case nothingNew
+    /// It has all of the history that counts, and more: an update that nobody who counts has confirmed.
+    case update
+    /// It has another record where the history that counts has one, or another first claim that proves nothing: to be
+    /// reported; it changes nothing.
+    case disagreement
+    /// It has another first claim, which proves the id: nobody may settle that silently.
+    case conflict
+  }
+
+  /// Weighs what a hint shows against the history that counts, which comes from ``decide(_:)``: a hint has no place in
+  /// the order, and can neither win nor be in the way.
+  public static func weigh(hint: EffectiveRecords, against counting: EffectiveRecords) -> HintOutcome {
+    guard let claim = hint.hashes.first else { return .nothingNew }
+    guard claim == counting.hashes.first else { return hint.isBound ? .conflict : .disagreement }
+    if counting.hashes.starts(with: hint.hashes) { return .nothingNew }
+    return hint.hashes.starts(with: counting.hashes) ? .update : .disagreement
   }
 
   private static func differs(_ opinion: RegistrarOpinion, _ winner: RegistrarOpinion) -> Bool {

@@ -1,4 +1,4 @@
-import RegistryClient
+public import RegistryClient
 public import WebTransport
 
 /// The connections of a process to its registrars: one event loop for all of them.
@@ -48,6 +48,16 @@ public final class RegistryNetwork: Sendable {
   /// the look-up, and shares no connection with the others.
   public func hintedTransport(to address: RegistrarAddress) -> WebRegistryTransport {
     WebRegistryTransport(hintClient, address)
+  }
+
+  /// Where the `sourceUrl` of a record leads, for `ResolverSettings.hints`: over ``hintedTransport(to:)``.
+  public var hints: ResolverSettings.Hints {
+    let client = hintClient
+    return { sourceURL in
+      guard let address = try? RegistrarAddress(sourceURL: sourceURL) else { return nil }
+      return HintedRegistrar(
+        name: address.description, host: address.origin.host, transport: WebRegistryTransport(client, address))
+    }
   }
 
   /// Ends all requests and feeds, which fail as unreachable, and then the loop. To be called before the last reference

@@ -77,6 +77,13 @@ public struct TestUser: Sendable {
     return draft.signed(approvals: [draft.approval(by: approver ?? paper)], by: key)
   }
 
+  /// The same keys, and another `sourceUrl`.
+  public func amend(after head: KeyRecord, at now: Milliseconds, sourceURL: String?) -> [UInt8] {
+    var record = RecordDraft(.amend, after: head, now: now)
+    record.sourceURL = sourceURL
+    return record.draft.signed(by: key)
+  }
+
   /// The key stops.
   public func revoke(after head: KeyRecord, at now: Milliseconds) -> [UInt8] {
     var record = RecordDraft(.revoke, after: head, now: now)

@@ -60,7 +60,9 @@ struct Approve: KeyCommand {
   /// The authority that the request is for, as a registrar shows it; nil without a registrar.
   private func checkedAuthority(_ request: ApprovalRequest) async throws -> Authority? {
     guard let address = Settings.text(common.service.registrarFlag, "PEERKEY_REGISTRAR") else { return nil }
-    return try await RegistrarLink.open(try common.service.address(address), app: request.app) { link in
+    return try await RegistrarLink.open(
+      try common.service.address(address), app: request.app, cache: common.cachePlace
+    ) { link in
       guard let known = try await link.history(of: request.subject) else {
         throw CommandFailure("nobody has claimed \(request.subject) in \(request.app)", code: "unknown-user")
       }

@@ -153,8 +153,12 @@ struct KeystoreOptions: ParsableArguments {
 struct CommonOptions: ParsableArguments {
   @OptionGroup var service: RegistrarOptions
   @OptionGroup var store: KeystoreOptions
+  @OptionGroup var cache: CacheOptions
 
   @Flag(help: "Print one line of JSON.") var json = false
+
+  /// Where what registrars said is kept.
+  var cachePlace: CachePlace { cache.place(beside: store) }
 
   /// The app that was named, or the only one of a keystore.
   func app(of keystore: SealedKeystore? = nil) throws -> AppID { try service.app(of: keystore) }

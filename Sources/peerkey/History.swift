@@ -11,6 +11,7 @@ struct History: KeyCommand {
     discussion: "Needs no password.\n\n\(Peerkey.exitCodes)")
 
   @OptionGroup var common: CommonOptions
+  @OptionGroup var offline: OfflineOptions
 
   @Argument(help: "A user id; the keystore's unless given.") var user: UserArgument?
 
@@ -19,10 +20,13 @@ struct History: KeyCommand {
     guard let id = user?.user ?? sealed?.id else { throw ValidationError("which user: give an id") }
     let app = try common.app(of: sealed)
     let address = try common.registrar(of: sealed, for: app)
-    return try await RegistrarLink.openReading(address, app: app, keystore: common.store) { link in
-      guard let known = try await link.history(of: id) else {
+    return try await RegistrarLink.openReading(
+      address, app: app, cache: common.cachePlace, isOffline: offline.isOffline, keystore: common.store
+    ) { link in
+      guard let known = try await link.history(of: id, orKept: true) else {
         throw CommandFailure("nobody has claimed \(id) in \(app)", code: ProblemCode.unknownUser.rawValue)
       }
+      link.noteKept([known])
       let entries = known.judged.history.entries
       let statuses = Dictionary(known.state.records.map { ($0.index, $0) }) { first, _ in first }
       let json = entries.compactMap { try? JSONValue.parseStrict($0.text, maxDepth: Limits.depth + 1) }

@@ -49,8 +49,6 @@ struct OwnDoing {
   let paperKeys: [VerifyingKey]
   private let keystore: LiveKeystore
   private let app: AppID
-  /// What the keystore had seen when the watch began is no news.
-  private let seen: Int64
 
   init(_ keystore: LiveKeystore, app: AppID) {
     let latest = keystore.latest
@@ -58,23 +56,18 @@ struct OwnDoing {
     paperKeys = latest.paperKeys
     self.keystore = keystore
     self.app = app
-    seen = latest.state(in: app)?.mark?.lastIndex ?? -1
   }
 
-  /// Whether this keystore made an entry about its id, or knew of it before.
+  /// Whether this keystore made an entry about its id, or the entry is older than what it keeps of its own doings.
+  ///
+  /// A record is stored before it is sent, so the keystore that made an entry has it by the time the entry is seen; one
+  /// that began with a look at the registrar may be about to write down what it found, and holds the lock until it has.
   func isKnown(_ entry: Entry) throws -> Bool {
-    if entry.index <= seen { return true }
     if isNoted(entry, in: try keystore.current()) { return true }
-    // The command that made it may be about to write down how it ended: it holds the lock until it has.
     return try keystore.settled().map { isNoted(entry, in: $0) } ?? false
   }
 
-  /// A copy of the keystore in other hands holds the same keys, but neither those that come later here, nor what is
-  /// noted here of each change.
   private func isNoted(_ entry: Entry, in keystore: OpenKeystore) -> Bool {
-    guard let record = entry.record else { return false }
-    if record.action.bringsKey { return keystore.keys.contains { $0.publicKey == record.publicKey } }
-    if keystore.state(in: app)?.mark?.head == record.hash { return true }
-    return keystore.changes.contains { $0.record.map { RecordHash(of: Array($0.utf8)) } == record.hash }
+    keystore.accountsFor(entry.content.hash, at: entry.index, in: app)
   }
 }

@@ -40,7 +40,9 @@ final class OwnKeys {
     let session = try given ?? common.store.openSession()
     let keystore = session.keystore
     let mark = keystore.state(in: app)?.mark.map { (user: keystore.id, mark: $0) }
-    return try await RegistrarLink.open(address, app: app, mark: mark, member: { session.keystore }) { link in
+    return try await RegistrarLink.open(
+      address, app: app, cache: common.cachePlace, mark: mark, member: { session.keystore }
+    ) { link in
       let keys = OwnKeys(session: session, link: link)
       do {
         keys.known = try await link.history(of: keystore.id)

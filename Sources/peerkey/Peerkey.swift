@@ -10,7 +10,7 @@ struct Peerkey: AsyncParsableCommand {
       \(Self.exitCodes)
 
       Options that many commands share can come from the environment: PEERKEY_REGISTRAR, PEERKEY_APP, \
-      PEERKEY_KEYSTORE, PEERKEY_PASSWORD_FILE. With --json a command prints one line of JSON, also when it fails: \
+      PEERKEY_KEYSTORE, PEERKEY_PASSWORD_FILE, PEERKEY_CACHE. With --json a command prints one line of JSON, also when it fails: \
       {"error":{"code":…,"detail":…}}. See docs/peerkey.md.
       """,
     groupedSubcommands: [
@@ -18,7 +18,7 @@ struct Peerkey: AsyncParsableCommand {
       CommandGroup(
         name: "Key records",
         subcommands: [Claim.self, Rotate.self, Recover.self, Approve.self, Revoke.self, Amend.self, Retire.self]),
-      CommandGroup(name: "Others", subcommands: [Resolve.self, Verify.self]),
+      CommandGroup(name: "Others", subcommands: [Resolve.self, Verify.self, ContactCommand.self, QuarantineCommand.self]),
       CommandGroup(name: "Keystore", subcommands: [Sign.self, Passwd.self, Export.self, Import.self]),
       CommandGroup(name: "Scripts", subcommands: [Hash.self]),
     ])

@@ -89,7 +89,7 @@ struct Recover: KeyCommand {
       let app = try common.app()
       guard let id else { return nil }
       // A keystore of somebody who does not exist would only be in the way.
-      try await RegistrarLink.open(try common.registrar(for: app), app: app) { link in
+      try await RegistrarLink.open(try common.registrar(for: app), app: app, cache: common.cachePlace) { link in
         guard try await link.history(of: id.user) != nil else {
           throw CommandFailure("nobody has claimed \(id.user) in \(app)", code: ProblemCode.unknownUser.rawValue)
         }
@@ -118,22 +118,23 @@ struct Recover: KeyCommand {
 
   private func recover(_ plan: RecoveryPlan, _ keys: OwnKeys) async throws -> Report {
     let head = try keys.state().head
-    let authority = try authority(plan, keys)
+    let terms = try terms(plan, keys)
     let result = try await keys.change(.recover, key: .generated, isDryRun: trial.dryRun) { key, rise in
       guard let key else { throw CommandFailure("there is no new key") }
-      let draft = draft(after: head, key: key, rise: rise, authority: authority, now: SystemClock().now())
+      let draft = draft(after: head, key: key, rise: rise, terms: terms, now: SystemClock().now())
       return draft.signed(approvals: plan.approvals(of: draft), by: key.signer)
     }
-    return keys.report(result, lines: plan.authorityLines(from: head.authority, to: authority))
+    return keys.report(result, lines: plan.authorityLines(from: head.authority, to: terms.authority))
   }
 
   private func draft(
-    after head: KeyRecord, key: IncomingKey, rise: Int64, authority: Authority, now: Milliseconds
+    after head: KeyRecord, key: IncomingKey, rise: Int64, terms: RecoveryPlan.Terms, now: Milliseconds
   ) -> Draft {
     var record = RecordDraft(.recover, after: head, now: now)
     record.publicKey = key.publicKey
     record.publicBoxKey = key.publicBoxKey
-    record.authority = authority
+    record.authority = terms.authority
+    record.sourceURL = terms.sourceURL
     record.reason = reason.reason
     record.compromised = compromisedSince?.time
     record.expires = expires?.time
@@ -141,13 +142,13 @@ struct Recover: KeyCommand {
     return record.draft
   }
 
-  private func authority(_ plan: RecoveryPlan, _ keys: OwnKeys) throws -> Authority {
+  private func terms(_ plan: RecoveryPlan, _ keys: OwnKeys) throws -> RecoveryPlan.Terms {
     let state = try keys.state()
     guard reason == .compromised, !keepAuthority, let rank = plan.applyingRank(with: []) ?? plan.aimedRank else {
-      return state.head.authority
+      return RecoveryPlan.Terms(authority: state.head.authority, sourceURL: state.head.sourceURL)
     }
     let boundary = compromisedSince?.time ?? SystemClock().now()
-    return plan.authority(before: boundary, keeping: rank, of: state)
+    return plan.terms(before: boundary, keeping: rank, of: state)
   }
 
   // MARK: With friends
@@ -163,7 +164,7 @@ struct Recover: KeyCommand {
     // As late as the registrar takes it, by its own clock: so there is most time for the approvals.
     let now = keys.known?.judged.asOf.time ?? SystemClock().now()
     let draft = draft(
-      after: head, key: key, rise: plan.rise, authority: try authority(plan, keys),
+      after: head, key: key, rise: plan.rise, terms: try terms(plan, keys),
       now: now + Limits.clockSkew - Self.margin)
     try keys.session.attach(
       draft: String(decoding: CanonicalJSON.bytes(of: .object(draft.unsigned)), as: UTF8.self), to: change.number)

@@ -100,9 +100,16 @@ struct RecoveryPlan {
 
   // MARK: Undoing what a thief changed
 
-  /// The authority as it was before a time, with the tiers above a rank as they are now, which cannot be changed from
+  /// What a record says beside its keys, and a thief may have changed.
+  struct Terms {
+    let authority: Authority
+    /// A thief's would go on showing what he likes to whoever follows it.
+    let sourceURL: String?
+  }
+
+  /// What was said before a time, with the tiers above a rank as they are now, which cannot be changed from
   /// that rank.
-  func authority(before boundary: Milliseconds, keeping rank: Int, of state: UserState) -> Authority {
+  func terms(before boundary: Milliseconds, keeping rank: Int, of state: UserState) -> Terms {
     let times = Dictionary(state.records.map { ($0.record, $0.effective) }) { first, _ in first }
     let before = (0...state.head.sequence).reversed().lazy.compactMap { state.record(at: $0) }.first {
       $0.action == .claim || (times[$0.hash] ?? nil).map { $0 < boundary } ?? false
@@ -110,7 +117,9 @@ struct RecoveryPlan {
     let protected = Array(authority.tiers.prefix(rank))
     let rest = (before?.authority.tiers ?? authority.tiers).filter { !protected.contains($0) }
     let signer: [Tier] = (protected + rest).contains(.signer) ? [] : [.signer]
-    return Authority(tiers: protected + rest + signer) ?? authority
+    return Terms(
+      authority: Authority(tiers: protected + rest + signer) ?? authority,
+      sourceURL: (before ?? state.head).sourceURL)
   }
 
   /// What to say about an authority that is not the head's.

@@ -32,6 +32,12 @@ enum RegistrarTrouble: Sendable {
     }
   }
 
+  /// Whether a registrar has understood the request, and will not do it.
+  var isRefusal: Bool {
+    guard case .refused(let status, _) = self, let code else { return false }
+    return status < 500 && code != .rateLimited
+  }
+
   /// The failure of a command.
   func failure(_ step: String, at address: RegistrarAddress) -> CommandFailure {
     switch self {
@@ -105,23 +111,4 @@ final class WatchedTransport: RegistryTransport {
   func events(target: String, maxFrameBytes: Int) async throws(TransportFailure) -> any RegistryFeed {
     try await inner.events(target: target, maxFrameBytes: maxFrameBytes)
   }
-}
-
-/// A resolver that remembers whether somebody could not be looked up, for who sees only verdicts.
-final class WatchedSigners: SignerResolving {
-  private let inner: any SignerResolving
-  private let reason = Mutex<String?>(nil)
-
-  init(_ inner: any SignerResolving) { self.inner = inner }
-
-  /// Why somebody could not be looked up; nil if everybody could.
-  var unavailable: String? { reason.withLock { $0 } }
-
-  func resolve(_ users: Set<UserID>, _ lookUp: LookUp) async throws(CancellationError) -> [UserID: Resolution] {
-    let answers = try await inner.resolve(users, lookUp)
-    for case .unavailable(let reason) in answers.values { self.reason.withLock { $0 = reason } }
-    return answers
-  }
-
-  func changes() async -> AsyncStream<Set<UserID>> { await inner.changes() }
 }

@@ -7,6 +7,14 @@ struct Report {
   var status = ExitStatus.done
   var json: JSONObject
   var lines: [String]
+  /// What may be done only when somebody has the answer.
+  var whenWritten: (() async throws -> Void)?
+}
+
+extension Report {
+  fileprivate func write(asJSON isJSON: Bool) throws {
+    try Console.answer(isJSON ? JSONValue.object(json).text : Array(lines.joined(separator: "\n").utf8))
+  }
 }
 
 /// A command with the common options that ends in a report.
@@ -20,6 +28,8 @@ extension KeyCommand {
     let report: Report
     do {
       report = try await perform()
+      try report.write(asJSON: common.json)
+      try await report.whenWritten?()
     } catch let error as ValidationError {
       throw error
     } catch let error as ExitCode {
@@ -29,11 +39,6 @@ extension KeyCommand {
       if common.json { try Console.answer(failure.json.text) }
       Console.say("peerkey: \(failure.description)")
       throw failure.status.code
-    }
-    if common.json {
-      try Console.answer(JSONValue.object(report.json).text)
-    } else {
-      try Console.answer(Array(report.lines.joined(separator: "\n").utf8))
     }
     if report.status != .done { throw report.status.code }
   }

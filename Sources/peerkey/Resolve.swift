@@ -9,12 +9,15 @@ struct Resolve: KeyCommand {
   static let configuration = CommandConfiguration(
     abstract: "Look up the keys of users.",
     discussion: """
-      What the registrar says is judged from the first record on. Ends with 1 if a user is unknown or in conflict.
+      What the registrar says is judged from the first record on, and held against what was pinned before. Ends with 1 if \
+      a user is unknown or in conflict. When the registrar cannot be reached, or with --offline, what it said within the \
+      last seven days is shown, with its age; 69 if some users are not known from then.
 
       \(Peerkey.exitCodes)
       """)
 
   @OptionGroup var common: CommonOptions
+  @OptionGroup var offline: OfflineOptions
 
   @Argument(help: "User ids.") var users: [UserArgument]
 
@@ -25,11 +28,23 @@ struct Resolve: KeyCommand {
   func perform() async throws -> Report {
     let app = try common.app()
     let address = try common.registrar(for: app)
-    return try await RegistrarLink.openReading(address, app: app, keystore: common.store) { link in
+    return try await RegistrarLink.openReading(
+      address, app: app, cache: common.cachePlace, isOffline: offline.isOffline, keystore: common.store
+    ) { link in
       let ids = users.map(\.user)
       let answers = try await link.resolver.resolve(Set(ids), .always)
-      let reasons = ids.compactMap { if case .unavailable(let reason) = answers[$0] { reason } else { nil } }
-      if let reason = reasons.first { throw link.failure("cannot look up \(reasons.count) users", unavailable: reason) }
+      let known = ids.compactMap { answers[$0]?.user }
+      let missing = ids.compactMap { answers[$0]?.unavailability }
+      if let reason = missing.first {
+        let failure = link.failure("cannot look up \(missing.count) users", unavailable: reason)
+        // Where nothing can be shown of anybody, it is the command that fails.
+        guard failure.status == .unreachable, ids.contains(where: { answers[$0]?.isKnownSoFar ?? false }) else {
+          throw failure
+        }
+        Console.say("peerkey: \(failure.description)")
+      }
+      try link.checkKept(known)
+      link.noteKept(known)
       var isWhole = true
       var json: [JSONValue] = []
       var lines: [String] = []
@@ -40,7 +55,7 @@ struct Resolve: KeyCommand {
         lines += Self.lines(id, answer)
       }
       return Report(
-        status: isWhole ? .done : .failed,
+        status: isWhole ? .done : missing.isEmpty ? .failed : .unreachable,
         json: ["app": .text(app.text), "registrar": .text(address.description), "users": .array(json)], lines: lines)
     }
   }
@@ -55,6 +70,7 @@ struct Resolve: KeyCommand {
         "reason": .text(conflict.reason),
       ]
     case .unavailable(let reason): return ["id": .text(id.text), "result": "unavailable", "reason": .text(reason)]
+    case .expired(let checked): return ["id": .text(id.text), "result": "expired", "checked": .integer(checked)]
     }
   }
 
@@ -64,6 +80,17 @@ struct Resolve: KeyCommand {
     case .unknown: ["id          \(id)", "status      unknown: nobody has claimed it"]
     case .conflict(let conflict): ["id          \(id)", "status      CONFLICT: \(conflict.reason)"]
     case .unavailable(let reason): ["id          \(id)", "status      unavailable: \(reason)"]
+    case .expired(let checked): ["id          \(id)", "status      expired: \(RegistrarLink.expired(checked))"]
+    }
+  }
+}
+
+extension Resolution {
+  /// Whether anything is known of the user, of whatever age.
+  fileprivate var isKnownSoFar: Bool {
+    switch self {
+    case .unavailable: false
+    case .user, .unknown, .conflict, .expired: true
     }
   }
 }

@@ -3,6 +3,7 @@ import Cryptography
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryClient
 import RegistryConnection
 
 /// `peerkey show`
@@ -11,12 +12,14 @@ struct Show: KeyCommand {
     abstract: "Show the identity of a keystore, and how it stands at the registrar.",
     discussion: """
       Needs no password. With --password-file it also says which keys this keystore holds, and holds the registrar to \
-      what the keystore remembers of the history. Without a registrar it shows what the file shows.
+      what the keystore remembers of the history; records that the keystore did not make are listed, with an alarm on \
+      standard error. Without a registrar it shows what the file shows.
 
       \(Peerkey.exitCodes)
       """)
 
   @OptionGroup var common: CommonOptions
+  @OptionGroup var offline: OfflineOptions
 
   func perform() async throws -> Report {
     let sealed = try common.store.file.read()
@@ -35,17 +38,48 @@ struct Show: KeyCommand {
     let keystore = common.store.hasPasswordFile ? try common.store.unlock() : nil
     let member: RegistrarLink.Member? = keystore.map { keystore in { @Sendable in keystore } }
     let mark = keystore?.state(in: app)?.mark.map { (user: sealed.id, mark: $0) }
-    return try await RegistrarLink.open(address, app: app, mark: mark, member: member) { link in
+    return try await RegistrarLink.open(
+      address, app: app, cache: common.cachePlace, isOffline: offline.isOffline, mark: mark, member: member
+    ) { link in
       lines += ["app         \(app) at \(address)"]
       json.append(("app", .text(app.text)))
       if let keystore { json.append(("changes", .array(keystore.changes.map(Self.json)))) }
-      guard let known = try await link.history(of: sealed.id) else {
+      guard let known = try await link.history(of: sealed.id, orKept: true) else {
         json += [("registrar", .text(address.description)), ("state", .null)]
         return Report(json: JSONObject(json), lines: lines + ["status      not claimed: peerkey claim"])
       }
+      link.noteKept([known])
       let held = keystore.map { Set($0.keys.map(\.publicKey)) }
-      return Report(json: JSONObject(json + known.json), lines: lines + known.lines(held: held))
+      let foreign = keystore.map { Self.foreign(known, to: $0, in: app) } ?? []
+      if let keystore, keystore.state(in: app)?.recordsAfter != nil {
+        json.append(("foreign", .array(foreign.map(Self.json))))
+      }
+      if !foreign.isEmpty { Console.say(Self.alarm) }
+      return Report(
+        json: JSONObject(json + known.json), lines: lines + known.lines(held: held) + foreign.map(Self.line))
     }
+  }
+
+  private static let alarm =
+    "peerkey: THE HISTORY OF YOUR ID HAS RECORDS THAT THIS KEYSTORE DID NOT MAKE: if it was not you on another device, "
+    + "take the id back with peerkey recover --reason compromised and the paper key"
+
+  /// The entries that the keystore did not make. None of a keystore that has kept no hashes yet.
+  private static func foreign(_ known: ResolvedUser, to keystore: OpenKeystore, in app: AppID) -> [Entry] {
+    guard keystore.state(in: app)?.recordsAfter != nil else { return [] }
+    return known.judged.history.entries.filter { !keystore.accountsFor($0.content.hash, at: $0.index, in: app) }
+  }
+
+  private static func json(_ entry: Entry) -> JSONValue {
+    [
+      "index": .integer(entry.index), "record": .text(entry.content.hash.hex),
+      "action": entry.record.map { .text($0.action.rawValue) } ?? "adjudication", "accepted": .integer(entry.accepted),
+    ]
+  }
+
+  private static func line(_ entry: Entry) -> String {
+    let action = entry.record?.action.rawValue ?? "adjudication"
+    return "NOT YOURS    \(action), entry \(entry.index) of \(TimeText.text(entry.accepted)): not by this keystore"
   }
 
   private static func json(_ app: AppID, _ keystore: SealedKeystore) -> JSONValue {

@@ -57,8 +57,39 @@ extension ResolvedUser {
   var json: [(JSONString, JSONValue)] {
     [
       ("bound", .bool(isBound)), ("registrar", registrar.map { .text($0) } ?? .null),
-      ("asOf", ["index": .integer(judged.asOf.index), "time": .integer(judged.asOf.time)]), ("state", state.json),
-    ]
+      ("asOf", ["index": .integer(judged.asOf.index), "time": .integer(judged.asOf.time)]),
+      ("freshness", .text(freshness.rawValue)), ("checked", checked.map { .integer($0) } ?? .null),
+      ("state", state.json),
+    ] + hintJSON
+  }
+
+  /// What a registrar that the user's record names shows: nothing unless it is something new.
+  private var hintJSON: [(JSONString, JSONValue)] {
+    var members: [(JSONString, JSONValue)] = []
+    if let update = hintedUpdate {
+      members.append(
+        (
+          "hint",
+          [
+            "registrar": .text(update.source), "head": .text(update.judged.state.head.hash.hex),
+            "sequence": .integer(update.judged.state.head.sequence),
+            "status": .text(update.judged.state.status.rawValue),
+          ]
+        ))
+    }
+    if !disagreements.isEmpty {
+      members.append(("disagreements", .array(disagreements.map { .text($0.reason) })))
+    }
+    return members
+  }
+
+  private var hintLines: [String] {
+    let update = hintedUpdate.map { update in
+      let head = update.judged.state.head
+      return "hint        \(update.source), which the record names, has more: \(head.action.rawValue), record "
+        + "\(head.sequence), \(update.judged.state.status.rawValue); the registrar has not confirmed it"
+    }
+    return [update].compactMap(\.self) + disagreements.map { "DISAGREE    \($0.reason)" }
   }
 
   /// The state for people.
@@ -69,6 +100,9 @@ extension ResolvedUser {
       "status      \(state.status.rawValue)\(isBound ? "" : "; the id does not prove its first key")",
       "record      \(state.head.sequence) (\(state.head.hash.hex.prefix(12))…)",
     ]
+    if freshness == .stale, let checked {
+      lines.append("confirmed   \(TimeText.text(checked)), \(TimeText.age(of: checked)) ago, and not since")
+    }
     if state.head.incarnation > 0 { lines.append("continuity  broken \(state.head.incarnation) time(s)") }
     for (rank, tier) in state.head.authority.tiers.enumerated() {
       lines.append((rank == 0 ? "may act     " : "            ") + "\(rank) \(tier.words)")
@@ -79,7 +113,7 @@ extension ResolvedUser {
     for (place, key) in state.keys.enumerated() {
       lines.append((place == 0 ? "keys        " : "            ") + Self.line(key, held: held))
     }
-    return lines
+    return lines + hintLines
   }
 
   private static func line(_ key: KeyInterval, held: Set<VerifyingKey>?) -> String {

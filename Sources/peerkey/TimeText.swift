@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import KeyRecords
+import RegistryClient
 
 /// Times and spans as people write them.
 enum TimeText {
@@ -21,6 +22,16 @@ enum TimeText {
       return "\(span / unit) \(name)"
     }
     return span == 0 ? "0" : "\(span) ms"
+  }
+
+  /// How long ago a time was, in one unit: `3 h`.
+  static func age(of time: Milliseconds) -> String {
+    let age = max(0, SystemClock().now() - time)
+    for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min")] as [(Milliseconds, String)]
+    where age >= unit {
+      return "\(age / unit) \(name)"
+    }
+    return "\(age / 1_000) s"
   }
 
   /// Reads `2026-11-24`, `2026-11-24T10:00:00Z` or milliseconds since 1970.

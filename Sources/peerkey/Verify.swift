@@ -14,7 +14,11 @@ struct Verify: AsyncParsableCommand {
 
       With --registrar (and without --users, with PEERKEY_REGISTRAR) signers are looked up there, many at a time, and \
       what it says of them is judged from their first record on: valid, suspect, invalid, unresolved or conflict. A file \
-      then decides on those that the registrar does not know.
+      then decides on those that the registrar does not know. When the registrar cannot be reached, or with --offline, \
+      what it said of them within the last seven days decides, or else the cards of contacts.
+
+      With --quarantine objects of signers who may still become known are put into the quarantine, to be judged again by \
+      peerkey quarantine retry.
 
       Exit codes: 0 when all objects were judged, whatever the verdicts; 1 when the users file cannot be read or is \
       none, or input or output fail on the way; 64 for arguments that cannot be; 69 when the registrar could not be \
@@ -26,6 +30,10 @@ struct Verify: AsyncParsableCommand {
 
   @OptionGroup var service: RegistrarOptions
   @OptionGroup var store: KeystoreOptions
+  @OptionGroup var cache: CacheOptions
+  @OptionGroup var offline: OfflineOptions
+
+  @Flag(help: "Put objects of signers who are not known yet into the quarantine.") var quarantine = false
 
   @Option(help: "Threads that verify; one per processor unless given.")
   var threads: Int = BatchPipeline.processors
@@ -37,17 +45,37 @@ struct Verify: AsyncParsableCommand {
   func run() async throws {
     let signers = try users.map { try readUsers($0) }
     if let signers, service.registrarFlag == nil {
+      guard !quarantine else { throw ValidationError("--quarantine needs --registrar: a file learns of nobody new") }
       return try await run { SignerFileJudge(signers: signers) }
     }
-    try await RegistrarLink.openReading(try service.address(), app: try service.app(), keystore: store) { link in
-      let watched = WatchedSigners(link.resolver)
-      try await run { RegistrarJudge(signers: watched, file: signers) }
-      guard let reason = watched.unavailable else { return }
-      let failure = link.failure(
-        "some signers could not be looked up, and their objects are unresolved", unavailable: reason)
-      Console.say("peerkey: \(failure.description)")
-      throw failure.status.code
+    let place = cache.place(beside: store)
+    if quarantine, case .memory = place {
+      throw ValidationError("the quarantine is in the cache: leave --no-cache out")
     }
+    try await RegistrarLink.openReading(
+      try service.address(), app: try service.app(), cache: place, isOffline: offline.isOffline, keystore: store
+    ) { link in
+      await link.considerCards()
+      let watched = WatchedSigners(link.resolver, since: link.opened)
+      let waiting = quarantine ? WaitingObjects(link.store) : nil
+      try await run { RegistrarJudge(signers: watched, file: signers, waiting: waiting) }
+      try conclude(link, watched, waiting)
+    }
+  }
+
+  /// What was said of the registrar and the quarantine beside the verdicts.
+  private func conclude(_ link: RegistrarLink, _ watched: WatchedSigners, _ waiting: WaitingObjects?) throws {
+    if let waiting { Console.say(try waiting.summary()) }
+    if watched.kept.count > 0 {
+      Console.say(
+        "note: \(watched.kept.count) signers were judged by what \(link.address) said up to "
+          + "\(TimeText.age(of: watched.kept.oldest)) ago")
+    }
+    guard let reason = watched.unavailable else { return }
+    let failure = link.failure(
+      "some signers could not be looked up, and their objects are unresolved", unavailable: reason)
+    Console.say("peerkey: \(failure.description)")
+    throw failure.status.code
   }
 
   private func run(_ makeJudge: @escaping @Sendable () -> some ChunkJudge) async throws {

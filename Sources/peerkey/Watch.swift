@@ -49,14 +49,16 @@ struct Watch: KeyCommand {
     let wanted = all ? nil : Set(users.isEmpty ? [sealed?.id].compactMap(\.self) : users.map(\.user))
     Self.endOnSignals()
     let isOwnWatched = sealed.map { wanted?.contains($0.id) ?? true } ?? false
-    let isForMembers = try await RegistrarLink.open(address, app: app) { link in
+    let isForMembers = try await RegistrarLink.open(address, app: app, cache: common.cachePlace) { link in
       try await link.policies()?.current?.rules.recordRead == .members
     }
     let keystore = isOwnWatched || isForMembers ? try LiveKeystore(common.store) : nil
     let mark = keystore?.latest.state(in: app)?.mark.flatMap { mark in sealed.map { (user: $0.id, mark: mark) } }
     let reader = isForMembers ? keystore : nil
     let member: RegistrarLink.Member? = reader.map { reader in { @Sendable in reader.latest } }
-    return try await RegistrarLink.open(address, app: app, mark: mark, member: member) { link in
+    return try await RegistrarLink.open(
+      address, app: app, cache: common.cachePlace, mark: mark, member: member
+    ) { link in
       try await watch(link, wanted: wanted, own: isOwnWatched ? keystore.map { OwnDoing($0, app: app) } : nil)
     }
   }

@@ -74,6 +74,17 @@ import Testing
     #expect(
       SHA256Digest(of: Array("abc".utf8)).hex == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     #expect(SHA256.hash(SHA256.hash([])) == SHA256.hash(SHA256.hash([]).bytes))
+    #expect(
+      SHA256.hash([UInt8](repeating: UInt8(ascii: "a"), count: 1_000_000)).hex
+        == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+  }
+
+  /// Every way in which a message can end within its last block. The digest of all digests is Python's, whose SHA-256 is
+  /// no code of OpenSSL.
+  @Test func digestsOfEveryLength() {
+    let message = (0..<300).map { UInt8(truncatingIfNeeded: $0 * 7 + 3) }
+    let digests = (0...message.count).flatMap { SHA256.hash(Array(message[..<$0])).bytes }
+    #expect(SHA256.hash(digests).hex == "7d917fbd2cf49ddff9ad0a8706bba32d204e92e71d2e369c5a03d6af29278c9f")
   }
 
   @Test func bytesAreOrderedAsStrings() throws {

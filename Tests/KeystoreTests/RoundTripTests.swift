@@ -155,8 +155,8 @@ import Testing
       let publicKey = Base64.encode(key.verifyingKey.bytes32)
       #expect(
         notes
-          == #"{"apps":[{"app":"chat.example","current":"\#(publicKey)","former":[],"mark":null,"status":"active"}],"#
-          + #""changes":[],"claim":null,"keys":[{"created":1790000000000,"publicKey":"\#(publicKey)"}],"nextChange":1}"#
+          == #"{"apps":[{"app":"chat.example","current":"\#(publicKey)","former":[],"mark":null,"recordsAfter":null,"status":"active"}],"#
+          + #""changes":[],"claim":null,"keys":[{"created":1790000000000,"publicKey":"\#(publicKey)"}],"nextChange":1,"records":[]}"#
       )
     }
   }

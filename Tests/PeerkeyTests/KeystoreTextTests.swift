@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import KeyRecords
+import Keystore
 import PeerstackFormat
 import Testing
 

@@ -88,7 +88,7 @@ import Testing
     }
     #expect(try alice.code("resolve", "0mc2q6zx7calicealicealice", status: 69) == "unreachable")
     let outcome = try BuiltProgram.run(
-      "peerkey", ["verify", "--registrar", alice.registrar, "--app", alice.app],
+      "peerkey", ["verify", "--registrar", alice.registrar, "--app", alice.app, "--no-cache"],
       input: Array(try alice.signed("x").utf8))
     #expect(outcome.status == 69 && outcome.lines.first?.contains("\"unresolved\"") == true)
     alice.registrar = world.url

@@ -47,12 +47,15 @@ struct Person {
   var registrar: String
   var app = KeystoreWorld.chat
   var password: String
+  /// Where the keystore is, and the cache beside it.
+  var folder: String
 
   init(_ world: KeystoreWorld, _ name: String) {
     self.world = world
     self.name = name
     registrar = world.url
     password = "the password of \(name)"
+    folder = world.folder.url.path()
   }
 
   /// A copy of the keystore, at another device or in a thief's hands.
@@ -64,16 +67,21 @@ struct Person {
     return copy
   }
 
-  var keystore: String { world.folder.path("\(name).json") }
+  var keystore: String { "\(folder)/\(name).json" }
+  var cache: String { "\(folder)/registry.sqlite" }
   var paper: String { world.folder.path("\(name).paper") }
 
   /// The arguments with the common options.
   func arguments(_ arguments: [String]) throws -> [String] {
-    [
-      arguments[0], "--registrar", registrar, "--app", app, "--keystore", keystore, "--password-file",
+    let words = Self.groups.contains(arguments[0]) ? 2 : 1
+    return arguments.prefix(words) + [
+      "--registrar", registrar, "--app", app, "--keystore", keystore, "--password-file",
       try world.file("\(name).password", password + "\n"), "--password-memory", "16", "--json",
-    ] + arguments.dropFirst()
+    ] + arguments.dropFirst(words)
   }
+
+  /// Commands that have commands of their own.
+  private static let groups: Set = ["quarantine", "contact"]
 
   /// Runs a command, and reads the JSON that it prints.
   func run(_ command: String..., input: String = "") throws -> (status: Int32, json: JSONObject, error: String) {

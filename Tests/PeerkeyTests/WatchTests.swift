@@ -54,6 +54,38 @@ import Testing
     #expect(watch.wait() == 3)
   }
 
+  /// A command of the owner's that builds on the thief's record does not make it the owner's.
+  @Test func aThiefWhoAmendsIsNoticedAlsoBehindTheOwnersNextRecord() throws {
+    let alice = try world.person("alice")
+    let thief = try alice.copy("thief")
+    #expect(try alice.done("show")["foreign"]?.array?.isEmpty == true)
+    let stolen = try thief.done("amend", "--expires", "2099-01-01")
+    try alice.done("amend")
+    try alice.done("rotate")
+    let shown = try alice.run("show")
+    let foreign = try #require(shown.json["foreign"]?.array).compactMap(\.object)
+    #expect(foreign.count == 1 && foreign.first?["record"] == stolen["record"] && shown.status == 0)
+    #expect(shown.error.contains("RECORDS THAT THIS KEYSTORE DID NOT MAKE"))
+    let watch = try WatchProcess(alice, ["--after", "start", "--follow"])
+    let own = try (0..<4).map { _ in try watch.next()["own"]?.bool }
+    #expect(own == [true, false, true, true], "the claim, the thief, the owner twice")
+    #expect(try watch.interrupt() == 0)
+    #expect(try WatchProcess(alice, ["--after", "start"]).wait() == 3)
+  }
+
+  /// What an id had before it came to a new device is nobody's doing, for all that device can tell.
+  @Test func aNewDeviceRaisesNoAlarmAboutThePast() throws {
+    let alice = try world.person("alice")
+    try alice.done("rotate")
+    let device = Person(world, "device")
+    try device.done("recover", "--id", try alice.id, "--paper-key-file", alice.paper)
+    #expect(try device.done("show")["foreign"]?.array?.isEmpty == true)
+    let foreign = try #require(try alice.done("show")["foreign"]?.array).compactMap(\.object)
+    #expect(foreign.map { $0["action"]?.string } == ["recover"], "to the old device it is somebody else")
+    try device.done("rotate")
+    #expect(try device.done("show")["foreign"]?.array?.isEmpty == true)
+  }
+
   @Test func followGoesOnAfterAnAlarm() throws {
     let alice = try world.person("alice")
     let thief = try alice.copy("thief")
@@ -89,9 +121,9 @@ import Testing
     #expect(watch.wait() == 3)
     // After the veto, whoever looks back sees that it came to nothing.
     try alice.done("amend")
-    let later = try WatchProcess(alice, ["--after", String(try #require(entry["index"]?.integer) - 1)])
+    let later = try WatchProcess(alice, ["--after", String(try #require(entry["index"]?.integer) - 1), "--follow"])
     let past = try later.next()
-    #expect(past["pending"]?.bool == false && past["text"]?.string?.hasSuffix("cancelled") == true)
+    #expect(past["pending"]?.bool == false && past["text"]?.string?.contains(": cancelled; THIS IS YOUR ID") == true)
     #expect(try later.next()["action"]?.string == "amend")
     #expect(try later.interrupt() == 0)
   }

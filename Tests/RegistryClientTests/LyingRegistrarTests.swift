@@ -8,45 +8,6 @@ import Testing
 
 /// A registrar that lies: every lie is refused, with the right verdict.
 struct LyingRegistrarTests {
-  /// An answer to resolve, to be bent.
-  private struct Bent {
-    var asOf: JSONObject
-    var users: [(JSONString, [JSONValue])]
-    var unknown: JSONValue
-    var more: JSONValue
-
-    init?(_ body: [UInt8]) {
-      guard let fields = try? JSONValue.parseLenient(body).object, let asOf = fields["asOf"]?.object,
-        let users = fields["users"]?.object, let unknown = fields["unknown"], let more = fields["more"]
-      else { return nil }
-      self.asOf = asOf
-      self.users = users.members.map { ($0.0, $0.1.object?["entries"]?.array ?? []) }
-      self.unknown = unknown
-      self.more = more
-    }
-
-    var answer: RegistryAnswer {
-      let users = users.map { ($0.0, JSONValue.object(["entries": .array($0.1)])) }
-      let body: JSONValue = [
-        "asOf": .object(asOf), "users": .object(JSONObject(users)), "unknown": unknown, "more": more,
-      ]
-      return RegistryAnswer(status: 200, body: body.text)
-    }
-  }
-
-  /// A lie about answers to resolve alone.
-  private static func bending(_ bend: @escaping @Sendable (inout Bent) -> Void) -> TestRegistrar.Lie {
-    { request, answer in
-      guard request.method == .post, var bent = Bent(answer.body) else { return nil }
-      bend(&bent)
-      return bent.answer
-    }
-  }
-
-  private static func setting(_ entry: JSONValue, _ name: JSONString, _ value: JSONValue) -> JSONValue {
-    .object((entry.object ?? [:]).setting(name, to: value))
-  }
-
   /// A user with three records, of whom the client knows nothing.
   private func veteran(_ world: World) async throws -> TestUser {
     var user = try await world.claimedUser()
@@ -68,64 +29,11 @@ struct LyingRegistrarTests {
     return (resolution, object.verdict.rawValue)
   }
 
-  @Test(arguments: [
-    "omitted", "reordered", "rank", "effective", "accepted", "forged", "altered", "twice", "index", "newer than asOf",
-  ])
-  func entriesThatContradictTheRules(what: String) async throws {
-    let lie = Self.bending { bent in
-      var entries = bent.users[0].1
-      switch what {
-      case "omitted": entries.remove(at: 1)
-      case "reordered": entries.swapAt(1, 2)
-      case "rank": entries[1] = Self.setting(entries[1], "rank", 0)
-      case "effective":
-        entries[1] = Self.setting(entries[1], "effective", .integer(World.start + World.hour))
-      case "accepted": entries[2] = Self.setting(entries[2], "accepted", .integer(World.start))
-      case "forged":
-        let record = entries[2].object?["record"]?.object ?? [:]
-        let forged = record.setting("signature", to: .text(Base64.encode([UInt8](repeating: 7, count: 64))))
-        entries[2] = Self.setting(entries[2], "record", .object(forged))
-      case "altered":
-        let record = entries[2].object?["record"]?.object ?? [:]
-        entries[2] = Self.setting(entries[2], "record", .object(record.setting("modified", to: .integer(World.start))))
-      case "twice": entries.append(Self.setting(entries[2], "index", .integer(99)))
-      case "index": entries[0] = Self.setting(entries[0], "index", 0)
-      default: bent.asOf = bent.asOf.setting("index", to: 2)
-      }
-      bent.users[0].1 = entries
-    }
-    let (resolution, object) = try await verdict(lie)
-    #expect(resolution == "conflict rules")
-    #expect(object == "conflict")
-  }
-
-  @Test func anAnswerFromTheFuture() async throws {
-    let (resolution, object) = try await verdict(
-      Self.bending { bent in bent.asOf = bent.asOf.setting("time", to: .integer(World.start + World.day)) })
-    #expect(resolution == "conflict time")
-    #expect(object == "conflict")
-  }
-
-  @Test(arguments: ["empty", "garbage", "huge", "deep", "endless", "left out", "no entries", "error"])
-  func answersThatAreNone(what: String) async throws {
-    let (resolution, object) = try await verdict { request, answer in
-      guard request.method == .post, var bent = Bent(answer.body) else { return nil }
-      switch what {
-      case "empty": return RegistryAnswer(status: 200, body: [])
-      case "garbage": return RegistryAnswer(status: 200, body: Array("{\"asOf\":1}".utf8))
-      case "huge": return RegistryAnswer(status: 200, body: [UInt8](repeating: 0x20, count: 16 << 20))
-      case "deep": return RegistryAnswer(status: 200, body: [UInt8](repeating: UInt8(ascii: "["), count: 1 << 20))
-      case "endless":
-        bent.more = .array(bent.users.map { .string($0.0) })
-        bent.users = []
-      case "left out": bent.users = []
-      case "no entries": bent.users[0].1 = []
-      default: return RegistryAnswer(status: 418, body: [])
-      }
-      return bent.answer
-    }
-    #expect(resolution == "unavailable")
-    #expect(object == "unresolved")
+  @Test(arguments: RegistrarLie.againstTheRules + [RegistrarLie.fromTheFuture] + RegistrarLie.noAnswers)
+  func everyLieIsRefused(lie: RegistrarLie) async throws {
+    let (resolution, object) = try await verdict(lie.lie)
+    #expect(resolution == lie.resolution)
+    #expect(object == lie.object)
   }
 
   @Test func hugeAnswersAreNotAskedForAgain() async throws {
@@ -139,11 +47,7 @@ struct LyingRegistrarTests {
   @Test func swappedUsers() async throws {
     let world = try World()
     let (one, two) = (try await world.claimedUser(), try await world.claimedUser())
-    await world.registrar.lie(
-      Self.bending { bent in
-        guard bent.users.count == 2 else { return }
-        (bent.users[0].1, bent.users[1].1) = (bent.users[1].1, bent.users[0].1)
-      })
+    await world.registrar.lie(RegistrarLie.swappedUsers)
     let found = try await world.resolver.resolve([one.id, two.id])
     #expect(found.values.map(\.name) == ["conflict rules", "conflict rules"])
     #expect(found[one.id]?.conflict?.evidence.contains { !$0.entries.isEmpty } == true)
@@ -155,9 +59,9 @@ struct LyingRegistrarTests {
       try await world.claimedUser(), try await world.claimedUser(), try await world.claimedUser()
     )
     await world.registrar.lie(
-      Self.bending { bent in
-        for place in bent.users.indices where bent.users[place].0.string == two.id.text {
-          bent.users[place].1[0] = Self.setting(bent.users[place].1[0], "index", 1)
+      RegistrarLie.bending { bent in
+        for place in bent.users.indices where bent.users[place].id.string == two.id.text {
+          bent.users[place].entries[0] = RegistrarLie.setting(bent.users[place].entries[0], "index", 1)
         }
       })
     let found = try await world.resolver.resolve([one.id, two.id, three.id])
@@ -174,7 +78,8 @@ struct LyingRegistrarTests {
     let elsewhere = try #require(TestUser(app: otherApp, created: world.clock.now()))
     try await other.submit(elsewhere.claim(at: world.clock.now()))
     let entry = try JSONValue.parseStrict(try #require(await other.entries(of: elsewhere.id).first).text)
-    await world.registrar.lie(Self.bending { bent in if !bent.users.isEmpty { bent.users[0].1 = [entry] } })
+    await world.registrar.lie(
+      RegistrarLie.bending { bent in if !bent.users.isEmpty { bent.users[0].entries = [entry] } })
     #expect(try await world.resolver.resolve(user.id).name == "conflict rules")
   }
 
@@ -297,7 +202,7 @@ struct LyingRegistrarTests {
       var history = try #require(await world.registrar.history(of: user.id))
       history.append(entry, under: try #require(await world.registrar.policyChain().current).rules)
       await world.registrar.replace(user.id, with: history)
-      await world.registrar.lie(Self.bending { $0.asOf = $0.asOf.setting("index", to: 2) })
+      await world.registrar.lie(RegistrarLie.bending { $0.asOf = $0.asOf.setting("index", to: 2) })
       world.letItGetStale()
       #expect(try await client.resolve(user.id).name == "conflict time")
     }

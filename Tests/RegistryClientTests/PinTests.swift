@@ -35,6 +35,22 @@ struct PinTests {
     #expect(moved.asOf.time > pin.asOf.time)
   }
 
+  /// What a keystore remembers, say, where this client has a pin of its own already.
+  @Test func aPinFromElsewhereIsHeldAgainstAHistory() async throws {
+    let world = try World()
+    var user = try await world.claimedUser()
+    let first = try #require(try await world.resolver.resolve(user.id).user)
+    let pin = try #require(first.pin)
+    try await world.rotate(&user)
+    world.letItGetStale()
+    let next = try #require(try await world.resolver.resolve(user.id).user)
+    #expect(next.contradiction(to: pin) == nil)
+    #expect(first.contradiction(to: try #require(next.pin))?.contains("rollback") == true)
+    var fork = pin
+    fork.head = RecordHash(of: [1])
+    #expect(next.contradiction(to: fork)?.contains("fork") == true)
+  }
+
   @Test func onlyThePinnedHeadCanBeVerified() async throws {
     let world = try World()
     let user = try await world.claimedUser()

@@ -110,16 +110,24 @@ struct ResolverTests {
   @Test func worksOfflineFromWhatItHas() async throws {
     let world = try World()
     let user = try await world.claimedUser()
-    _ = try await world.resolver.resolve(user.id)
+    let checked = try #require(try await world.resolver.resolve(user.id).user?.checked)
+    #expect(checked == world.clock.now())
     world.letItGetStale()
     await world.registrar.fail(Array(repeating: .unreachable("no route"), count: 100))
     #expect(try await world.resolver.resolve(user.id).user?.freshness == .stale)
     let restarted = world.restarted()
     #expect(try await restarted.resolve(user.id).user?.freshness == .stale)
+    #expect(try await restarted.resolve(user.id, .always).user?.checked == checked, "it says from when it is")
     #expect(try await restarted.resolve(user.id, .known).user?.state.currentKey?.publicKey == user.key.verifyingKey)
     world.clock.advance(by: 7 * World.day)
-    #expect(try await world.resolver.resolve(user.id).name == "unavailable")
-    #expect(try await restarted.resolve(user.id).name == "unavailable")
+    for resolver in [world.resolver, restarted] {
+      for lookUp in [LookUp.known, .whenNotFresh, .always] {
+        guard case .expired(checked) = try await resolver.resolve(user.id, lookUp) else {
+          Issue.record("what is a week old must not be used, and it must be said that it is there")
+          continue
+        }
+      }
+    }
     await world.registrar.fail([])
     #expect(try await restarted.resolve(user.id, .always).user?.freshness == .fresh)
   }

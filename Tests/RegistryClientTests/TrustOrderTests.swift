@@ -42,4 +42,30 @@ struct TrustOrderTests {
       #expect(decision.disagreeing == disagreeing, "\(opinions)")
     }
   }
+
+  /// Registrars that only a record names.
+  @Test func hints() {
+    func records(_ hashes: [UInt8], bound: Bool) -> EffectiveRecords {
+      EffectiveRecords(hashes: hashes.map { RecordHash(of: [$0]) }, isBound: bound)
+    }
+    let cases: [([UInt8], Bool, [UInt8], Bool, TrustOrder.HintOutcome)] = [
+      ([], false, [1], true, .nothingNew),
+      ([1], true, [1], true, .nothingNew),
+      ([1, 2], true, [1, 2, 3], true, .nothingNew),
+      ([1, 2, 3], true, [1, 2], true, .update),
+      ([1, 2, 3], false, [1, 2], false, .update),
+      ([1, 9], true, [1, 2], true, .disagreement),
+      ([1, 9, 3], true, [1, 2], true, .disagreement),
+      ([1, 9], true, [1, 2, 3], true, .disagreement),
+      ([9], false, [1], true, .disagreement),
+      ([9], false, [1], false, .disagreement),
+      ([9, 2], true, [1, 2], false, .conflict),
+      ([9], true, [1], true, .conflict),
+    ]
+    for (hint, isHintBound, counting, isBound, outcome) in cases {
+      let found = TrustOrder.weigh(
+        hint: records(hint, bound: isHintBound), against: records(counting, bound: isBound))
+      #expect(found == outcome, "\(hint) \(counting)")
+    }
+  }
 }

@@ -249,6 +249,25 @@ struct QuarantineTests {
     #expect(try await waiting.value)
   }
 
+  /// For a program that asks once and ends.
+  @Test func whatIsJudgedAgainStaysUntilItIsReleased() async throws {
+    let world = try World()
+    let (user, stranger) = (try world.newUser(), try world.newUser())
+    let quarantine = quarantine(world)
+    let texts = [user.note("a", modified: world.clock.now()), stranger.note("b", modified: world.clock.now())]
+    _ = try await quarantine.verify(texts.map { UnverifiedObject($0) })
+    #expect(try await quarantine.judgeAgain([user.id, stranger.id], .always).isEmpty)
+    try await world.registrar.submit(user.claim(at: world.clock.now()))
+    for _ in 0..<2 {
+      let judged = try await quarantine.judgeAgain([user.id, stranger.id], .always)
+      #expect(judged.map(\.text) == [texts[0]] && judged.map(\.signer) == [user.id])
+      #expect(judged.first?.judgment.verdict == .valid)
+      #expect(await world.store.quarantinedSigners() == [user.id, stranger.id])
+    }
+    try await quarantine.release(try await quarantine.judgeAgain([user.id], .always))
+    #expect(await world.store.quarantinedSigners() == [stranger.id])
+  }
+
   @Test func whatCameBeforeATheftWasSeenBeforeIt() async throws {
     let world = try World()
     var user = try world.newUser()

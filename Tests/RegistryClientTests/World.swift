@@ -73,14 +73,3 @@ func eventually(_ what: String, _ condition: () async throws -> Bool) async thro
     try await Task.sleep(for: .milliseconds(2))
   }
 }
-
-extension Resolution {
-  var name: String {
-    switch self {
-    case .user: "user"
-    case .unknown: "unknown"
-    case .conflict(let conflict): "conflict \(conflict.kind.rawValue)"
-    case .unavailable: "unavailable"
-    }
-  }
-}

@@ -225,6 +225,19 @@ struct TransportTests {
         #expect(reason.contains("no address on the open Internet"), "\(reason)")
       }
     }
+    try await withRegistrar { network, port, _ in
+      let hint = try #require(network.hints("https://LOCALHOST:\(port)/r/"))
+      #expect(hint.name == "https://localhost:\(port)/r" && hint.host == "localhost")
+      let error = await failure { () throws(TransportFailure) in try await hint.transport.answer(to: request("/")) }
+      guard case .unreachable(let reason) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(reason.contains("no address on the open Internet"), "\(reason)")
+      for url in ["http://keys.example", "https://", "https://a.example/?b", "ftp://a.example"] {
+        #expect(network.hints(url) == nil, "\(url)")
+      }
+    }
     var options = RegistryNetwork.Options()
     options.arePrivateHintsAllowed = true
     try await withRegistrar(options) { network, port, _ in

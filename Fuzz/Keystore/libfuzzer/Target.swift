@@ -12,6 +12,7 @@ public func fuzzerTestOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> 
   checkFile(bytes)
   checkContents(bytes)
   checkTexts(bytes)
+  checkApprovals(bytes)
   return 0
 }
 
@@ -51,9 +52,37 @@ private func checkContents(_ bytes: [UInt8]) {
     preconditionFailure("what is written cannot be read")
   }
   precondition(again.keys == contents.keys && again.changes == contents.changes && again.apps == contents.apps)
-  precondition(again.seeds == contents.seeds && again.claim == contents.claim)
+  precondition(again.seeds == contents.seeds && again.claim == contents.claim && again.records == contents.records)
   for key in contents.keys {
     precondition(contents.signingKey(for: key.publicKey).map { $0.verifyingKey == key.publicKey } ?? true)
+  }
+}
+
+/// What travels by mail: as it is, and what is in the input as JSON with a checksum that fits.
+private func checkApprovals(_ bytes: [UInt8]) {
+  check(ApprovalRequest(text: bytes), ApprovalAnswer(text: bytes))
+  guard let object = (try? JSONValue.parseLenient(bytes))?.object else { return }
+  let texts = [ApprovalRequest.prefix, ApprovalAnswer.prefix].map { prefix in
+    Array(CarriedText.text(object, prefix: prefix).utf8)
+  }
+  for (text, prefix) in zip(texts, [ApprovalRequest.prefix, ApprovalAnswer.prefix]) {
+    // What is read strictly is the same object; what is not JSON in the strict sense is none.
+    if let read = CarriedText.object(text, prefix: prefix) { precondition(read == object, "another object") }
+  }
+  check(ApprovalRequest(text: texts[0]), ApprovalAnswer(text: texts[1]))
+}
+
+private func check(_ request: ApprovalRequest?, _ answer: ApprovalAnswer?) {
+  if let request {
+    let again = ApprovalRequest(text: Array(request.text.utf8))
+    precondition(again?.draft == request.draft && again?.checkDigits == request.checkDigits)
+    precondition(request.checkDigits.utf8.count == 14 && request.deadline > request.modified)
+    precondition(request.draft.unsigned["approvals"] == nil && request.draft.unsigned["signature"] == nil)
+  }
+  if let answer {
+    let again = ApprovalAnswer(text: Array(answer.text.utf8))
+    precondition(again?.hash == answer.hash && again?.approval == answer.approval)
+    precondition(answer.approval.publicKey.isValidSignature(answer.approval.signature, for: Array(answer.hash.hex.utf8)))
   }
 }
 

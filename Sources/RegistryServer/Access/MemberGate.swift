@@ -12,6 +12,7 @@ enum MemberGate {
   /// - Throws: `not-authorised`, the same for everything that is wrong: what is missing is nobody's to learn.
   ///   `RegistryUnavailable` when the signer cannot be looked up, or the nonce not be used.
   static func check(_ head: RequestHead, of app: RegistryApp, allowsParameter: Bool) async throws {
+    guard app.isForMembers else { return }
     let snapshot = try app.snapshot()
     guard snapshot.policy.rules.recordRead == .members else { return }
     guard let request = AccessToken.request(in: head, allowsParameter: allowsParameter), request.app == app.id,

@@ -82,7 +82,7 @@ enum EntryList {
     for entry in entries {
       if !isFirst { text.append(UInt8(ascii: ",")) }
       isFirst = false
-      entry.appendText(to: &text)
+      text += entry.text
     }
     text.append(UInt8(ascii: "]"))
   }

@@ -34,6 +34,11 @@ final class RegistryHandler: WebHandler {
     return Destination(head).bodyLimit
   }
 
+  /// None where every request is logged, which is done here.
+  func immediateHandler(on loop: EventLoop) -> (any ImmediateHandler)? {
+    logger.logLevel <= .debug ? nil : RememberedAnswers(registry, metrics.makeTally())
+  }
+
   func respond(to request: WebRequest) async -> WebAnswer {
     let start = ContinuousClock.now
     let destination = Destination(request.head)

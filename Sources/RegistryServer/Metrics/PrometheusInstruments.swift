@@ -82,6 +82,14 @@ final class PrometheusHistogram: RecorderHandler, TimerHandler, PrometheusInstru
     }
   }
 
+  /// Adds what was counted elsewhere: as many values for each range, and their sum.
+  func add(_ further: [Int64], sum: Double) {
+    counts.withLock { counts in
+      for (place, count) in zip(counts.counts.indices, further) { counts.counts[place] += count }
+      counts.sum += sum
+    }
+  }
+
   func write(_ name: String, _ labels: MetricLabels, to text: inout String) {
     let (counts, sum) = self.counts.withLock { ($0.counts, $0.sum) }
     var total: Int64 = 0

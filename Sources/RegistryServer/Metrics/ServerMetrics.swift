@@ -16,6 +16,13 @@ final class ServerMetrics: Sendable {
     var durations: [Endpoint?: Timer] = [:]
     var refusals: [ProblemCode: Counter] = [:]
     var closes: [String: Counter] = [:]
+    var tallies: [TakenTally] = []
+  }
+
+  /// The answers of a loop, and what of them has been added to the instruments.
+  private struct TakenTally {
+    let tally: AnswerTally
+    var taken = AnswerTally.Answer.allCases.map { _ in AnswerTally.Count() }
   }
 
   /// Where everything is registered and rendered.
@@ -36,8 +43,8 @@ final class ServerMetrics: Sendable {
   }
 
   private static let helps = [
-    ("registrar_http_requests_total", "Answered requests by route and status."),
-    ("registrar_http_request_duration_seconds", "From the end of a request to its answer, by route."),
+    (requests, "Answered requests by route and status."),
+    (durations, "From the end of a request to its answer, by route."),
     ("registrar_http_connections", "Open connections, WebSockets among them."),
     ("registrar_websockets", "Open WebSockets."),
     ("registrar_refusals_total", "Problems that were answered, by code."),
@@ -55,8 +62,45 @@ final class ServerMetrics: Sendable {
     let server = server.withLock { $0 }
     openConnections.set(server?.openConnections ?? 0)
     openWebSockets.set(server?.openWebSockets ?? 0)
+    takeTallies()
     return backend.text() + RegistryExposition.text(registry)
   }
+
+  /// A tally for the answers from memory of one loop.
+  func makeTally() -> AnswerTally {
+    let tally = AnswerTally()
+    instruments.withLock { $0.tallies.append(TakenTally(tally: tally)) }
+    return tally
+  }
+
+  private func takeTallies() {
+    instruments.withLock { instruments in
+      for index in instruments.tallies.indices {
+        for answer in AnswerTally.Answer.allCases {
+          let count = instruments.tallies[index].tally.count(of: answer)
+          let taken = instruments.tallies[index].taken[answer.rawValue]
+          instruments.tallies[index].taken[answer.rawValue] = count
+          add(count, beyond: taken, of: answer)
+        }
+      }
+    }
+  }
+
+  private func add(_ count: AnswerTally.Count, beyond taken: AnswerTally.Count, of answer: AnswerTally.Answer) {
+    guard count.answers > taken.answers else { return }
+    let (endpoint, status) = answer.route
+    let route = ("route", endpoint.template)
+    backend.makeCounter(label: Self.requests, dimensions: [route, ("status", String(status))])
+      .increment(by: count.answers - taken.answers)
+    // Whoever asks twice gets the same one.
+    let durations = backend.makeTimer(label: Self.durations, dimensions: [route]) as? PrometheusHistogram
+    durations?.add(
+      zip(count.byDuration, taken.byDuration).map { $0 - $1 },
+      sum: Double(count.nanoseconds - taken.nanoseconds) / 1e9)
+  }
+
+  private static let requests = "registrar_http_requests_total"
+  private static let durations = "registrar_http_request_duration_seconds"
 
   /// Counts an answered request. A nil endpoint stands for paths that do not exist, and for what is no request.
   func answered(_ endpoint: Endpoint?, status: Int, after duration: Duration) {
@@ -66,13 +110,13 @@ final class ServerMetrics: Sendable {
       let counter =
         instruments.requests[key]
         ?? Counter(
-          label: "registrar_http_requests_total", dimensions: [("route", route), ("status", String(status))],
+          label: Self.requests, dimensions: [("route", route), ("status", String(status))],
           factory: backend)
       instruments.requests[key] = counter
       let timer =
         instruments.durations[endpoint]
         ?? Timer(
-          label: "registrar_http_request_duration_seconds", dimensions: [("route", route)], factory: backend)
+          label: Self.durations, dimensions: [("route", route)], factory: backend)
       instruments.durations[endpoint] = timer
       return (counter, timer)
     }

@@ -91,7 +91,6 @@ extension EventLoop {
         "make a libwebsockets context", reason: "is its libuv plugin (libwebsockets-evlib-uv) installed?")
     }
     wakeDescriptor = handles.findWakeDescriptor()
-    watchHost = try makeHost("watch", protocols: WatchProtocol.list)
   }
 
   /// Bytes that libwebsockets shares between its connections for reading.
@@ -123,8 +122,9 @@ extension EventLoop {
   private func finish() {
     isTearingDown = true
     timers.removeAll()
-    writableRequests.removeAll()
     endOfTurn.removeAll()
+    let watched = watches.all
+    for watch in watched { watch.end() }
     let isWhole = destroyContext()
     let left = mail.withLock { mail in
       mail.phase = .ended
@@ -159,9 +159,8 @@ extension EventLoop {
     for _ in 0..<EventLoop.mostRoundsPerTurn {
       takeMail()
       runErrands()
-      requestWritables()
       runEndOfTurn()
-      if errands.isEmpty, endOfTurn.isEmpty, writableRequests.isEmpty { return }
+      if errands.isEmpty, endOfTurn.isEmpty { return }
     }
     handles.wake()
   }
@@ -204,13 +203,6 @@ extension EventLoop {
     let batch = endOfTurn
     endOfTurn.removeAll(keepingCapacity: true)
     for work in batch { work() }
-  }
-
-  private func requestWritables() {
-    guard !writableRequests.isEmpty else { return }
-    let batch = writableRequests
-    writableRequests.removeAll(keepingCapacity: true)
-    for watch in batch { watch.requestWritable() }
   }
 }
 

@@ -43,8 +43,7 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
   /// Where libwebsockets keeps the pointer to its context; nil without one.
   let context = UnsafeMutablePointer<OpaquePointer?>.allocate(capacity: 1)
   var wakeDescriptor: LoopHandles.WakeDescriptor?
-  /// The vhost of descriptors that are watched.
-  var watchHost: OpaquePointer?
+  var watches = Watches()
   /// The vhost of WebSockets that clients have opened; nil before the first server.
   var webSocketHost: OpaquePointer?
   /// The connection that is being handed to libwebsockets, which asks for it in a callback.
@@ -52,10 +51,10 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
   var descriptorLimit: Int32 = 0
   var errands: [Errand] = []
   var endOfTurn: [() -> Void] = []
-  var writableRequests: [Watch] = []
   var timers = TimerQueue()
   var timerNumber: UInt64 = 0
   var isTearingDown = false
+  private var dateLookMilliseconds = UInt64.max
   private var dateSecond = -1
   private var dateBytes: [UInt8] = []
   /// Where connections receive; its contents mean nothing between two reads.
@@ -171,6 +170,8 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
   /// The value of a `Date` field, made once per second. On the loop only.
   public var date: [UInt8] {
     precondition(isCurrent)
+    guard handles.milliseconds != dateLookMilliseconds else { return dateBytes }
+    dateLookMilliseconds = handles.milliseconds
     var time = timespec()
     clock_gettime(CLOCK_REALTIME_COARSE, &time)
     if time.tv_sec != dateSecond {

@@ -1,20 +1,24 @@
-import CWebSockets
+import CUV
 import Glibc
 
 extension EventLoop {
   /// A descriptor that the loop watches.
+  ///
+  /// libuv watches it without libwebsockets in between, whose part of an event would cost more than an answer from memory.
   public final class Watch {
     private let loop: EventLoop
     /// The descriptor that is watched, which closes with the watch; -1 from then on, as its number may be another's.
     private(set) var fileDescriptor: Int32
-    /// libwebsockets' connection; nil when the watch has ended.
-    private var connection: OpaquePointer?
+    /// libuv's handle, freed when libuv has let go of it; nil when the watch has ended.
+    private var handle: UnsafeMutablePointer<uv_poll_t>?
+    /// Index among the loop's watches.
+    fileprivate(set) var place = -1
     private var onReadable: (() -> Void)?
     private var onWritable: (() -> Void)?
-    private var isCalledBack = false
-    private var isCancelled = false
     private var wantsReadable = true
     private var wantsWritable = false
+    /// What libuv was asked for.
+    private var polled: Int32 = 0
 
     fileprivate init(
       _ loop: EventLoop, owning descriptor: Int32, onReadable: @escaping () -> Void, onWritable: @escaping () -> Void
@@ -23,85 +27,127 @@ extension EventLoop {
       self.fileDescriptor = descriptor
       self.onReadable = onReadable
       self.onWritable = onWritable
-      // libwebsockets would leak what it cannot put into its tables.
-      guard descriptor < loop.descriptorLimit else { throw TransportError("watch a descriptor", code: EMFILE) }
-      var description = lws_adopt_desc_t()
-      description.vh = loop.watchHost
-      description.type = LWS_ADOPT_RAW_FILE_DESC
-      description.fd = lws_sock_file_fd_type(filefd: descriptor)
-      let opaque = Unmanaged.passRetained(self)
-      description.opaque = opaque.toOpaque()
-      connection = lws_adopt_descriptor_vhost_via_info(&description)
-      guard connection != nil else {
-        opaque.release()
-        throw TransportError("watch a descriptor", reason: "libwebsockets refused it")
+      let handle = UnsafeMutablePointer<uv_poll_t>.allocate(capacity: 1)
+      let code = uv_poll_init(loop.handles.loop, handle, descriptor)
+      guard code == 0 else {
+        handle.deallocate()
+        throw TransportError("watch a descriptor", reason: String(cString: uv_strerror(code)))
       }
+      // Unretained: the loop has the watch among its own until it closes the handle.
+      handle.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+      self.handle = handle
+      poll()
     }
 
     /// Asks for one call of `onWritable`, as soon as the descriptor takes bytes. On the loop only.
     public func requestWritable() {
       precondition(loop.isCurrent)
-      guard let connection, !isCancelled else { return }
+      guard !wantsWritable else { return }
       wantsWritable = true
-      if isCalledBack {
-        // libwebsockets takes the request back when it returns from its callback, so it is repeated afterwards.
-        loop.writableRequests.append(self)
-      } else {
-        lws_callback_on_writable(connection)
-      }
+      poll()
     }
 
     /// Ends the watch; no callback comes afterwards. On the loop only.
     public func cancel() {
       precondition(loop.isCurrent)
-      guard !isCancelled else { return }
-      isCancelled = true
-      onReadable = nil
-      onWritable = nil
-      // Inside of its own callback the connection ends by the callback's result.
-      if let connection, !isCalledBack { lws_set_timeout(connection, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC) }
+      guard handle != nil else {
+        forgetOwner()
+        return
+      }
+      // Whoever cancels inside of a callback may have the only other reference.
+      withExtendedLifetime(self) {
+        close()
+        forgetOwner()
+      }
     }
 
     /// Whether `onReadable` is called; it is at first.
     func setReadable(_ isWanted: Bool) {
-      guard let connection, !isCancelled, wantsReadable != isWanted else { return }
+      guard wantsReadable != isWanted else { return }
       wantsReadable = isWanted
-      lws_rx_flow_control(connection, isWanted ? 1 : 0)
+      poll()
     }
 
-    fileprivate func readable() -> Int32 {
-      guard wantsReadable else { return 0 }
-      return call(onReadable)
+    /// Tells libuv what is wanted, if that has changed.
+    private func poll() {
+      guard let handle else { return }
+      let readable = wantsReadable ? Int32(UV_READABLE.rawValue) : 0
+      let events = readable | (wantsWritable ? Int32(UV_WRITABLE.rawValue) : 0)
+      guard events != polled else { return }
+      polled = events
+      if events == 0 {
+        uv_poll_stop(handle)
+      } else {
+        uv_poll_start(handle, events, watchCallback)
+      }
     }
 
-    fileprivate func writable() -> Int32 {
-      guard wantsWritable else { return 0 }
-      wantsWritable = false
-      return call(onWritable)
+    fileprivate func happened(_ status: Int32, _ events: Int32) {
+      guard status >= 0 else { return broke() }
+      if events & Int32(UV_READABLE.rawValue) != 0, wantsReadable { onReadable?() }
+      if events & Int32(UV_WRITABLE.rawValue) != 0, wantsWritable {
+        wantsWritable = false
+        onWritable?()
+      }
+      // Only now: who asks again at once costs no system call.
+      poll()
     }
 
-    private func call(_ work: (() -> Void)?) -> Int32 {
-      isCalledBack = true
-      work?()
-      isCalledBack = false
-      return isCancelled ? -1 : 0
-    }
-
-    /// libwebsockets gives the descriptor up, after `cancel` or because it is broken. In that case its owner is called
-    /// once more, to read what is left or the reason; and if it has not cancelled then, again without a descriptor, so
-    /// that every read and write of it fails.
-    fileprivate func ended() {
-      connection = nil
-      defer { fileDescriptor = -1 }
-      guard !isCancelled, !loop.isTearingDown else { return }
-      isCalledBack = true
-      if wantsWritable { onWritable?() }
+    /// libuv gives the descriptor up, because it is broken. Its owner is called once more, to read what is left or the
+    /// reason; and if it has not cancelled then, again without a descriptor, so that every read and write of it fails.
+    private func broke() {
+      polled = 0
+      let wasWritableWanted = wantsWritable
+      (wantsReadable, wantsWritable) = (false, false)
+      if wasWritableWanted { onWritable?() }
       onReadable?()
+      guard handle != nil else { return }
+      close()
+      onReadable?()
+      forgetOwner()
+    }
+
+    /// Ends the watch without a word, with the loop.
+    func end() {
+      close()
+      forgetOwner()
+    }
+
+    private func close() {
+      guard let handle else { return }
+      self.handle = nil
+      loop.watches.forget(self)
+      handle.pointee.data = nil
+      uv_close(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)) { handle in
+        UnsafeMutableRawPointer(handle)?.assumingMemoryBound(to: uv_poll_t.self).deallocate()
+      }
+      // libuv has taken it out of its set, and forgotten events of it that it has not told of yet.
+      Glibc.close(fileDescriptor)
       fileDescriptor = -1
-      onReadable?()
-      isCalledBack = false
+    }
+
+    private func forgetOwner() {
       onReadable = nil
       onWritable = nil
+    }
+  }
+
+  /// The watches of a loop.
+  struct Watches {
+    private(set) var all: [Watch] = []
+
+    fileprivate mutating func keep(_ watch: Watch) {
+      watch.place = all.count
+      all.append(watch)
+    }
+
+    fileprivate mutating func forget(_ watch: Watch) {
+      let last = all.removeLast()
+      if last !== watch {
+        all[watch.place] = last
+        last.place = watch.place
+      }
+      watch.place = -1
     }
   }
 
@@ -123,7 +169,9 @@ extension EventLoop {
   ) throws(TransportError) -> Watch {
     precondition(isCurrent)
     do throws(TransportError) {
-      return try Watch(self, owning: descriptor, onReadable: onReadable, onWritable: onWritable)
+      let watch = try Watch(self, owning: descriptor, onReadable: onReadable, onWritable: onWritable)
+      watches.keep(watch)
+      return watch
     } catch {
       close(descriptor)
       throw error
@@ -131,40 +179,9 @@ extension EventLoop {
   }
 }
 
-/// The protocol under which watched descriptors are known to libwebsockets.
-enum WatchProtocol {
-  /// Never freed: vhosts point to it.
-  ///
-  /// `nonisolated(unsafe)`: written here once and only read afterwards.
-  nonisolated(unsafe) static let list: UnsafePointer<lws_protocols> = {
-    let list = UnsafeMutablePointer<lws_protocols>.allocate(capacity: 2)
-    list.initialize(repeating: lws_protocols(), count: 2)
-    list[0].name = UnsafePointer(strdup("watch"))
-    list[0].callback = watchCallback
-    return UnsafePointer(list)
-  }()
-}
-
-private let watchCallback:
-  @convention(c) (
-    OpaquePointer?, lws_callback_reasons, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int
-  ) -> Int32 = { connection, reason, _, _, _ in
-    switch reason {
-    case LWS_CALLBACK_RAW_RX_FILE: watch(of: connection)?.readable() ?? -1
-    case LWS_CALLBACK_RAW_WRITEABLE_FILE: watch(of: connection)?.writable() ?? -1
-    case LWS_CALLBACK_RAW_CLOSE_FILE: close(connection)
-    default: 0
-    }
-  }
-
-private func watch(of connection: OpaquePointer?) -> EventLoop.Watch? {
-  guard let opaque = lws_get_opaque_user_data(connection) else { return nil }
-  return Unmanaged<EventLoop.Watch>.fromOpaque(opaque).takeUnretainedValue()
-}
-
-private func close(_ connection: OpaquePointer?) -> Int32 {
-  guard let opaque = lws_get_opaque_user_data(connection) else { return 0 }
-  lws_set_opaque_user_data(connection, nil)
-  Unmanaged<EventLoop.Watch>.fromOpaque(opaque).takeRetainedValue().ended()
-  return 0
+private let watchCallback: @convention(c) (UnsafeMutablePointer<uv_poll_t>?, Int32, Int32) -> Void = {
+  handle, status, events in
+  guard let data = handle?.pointee.data else { return }
+  // Retained here: the watch may end in its callback.
+  Unmanaged<EventLoop.Watch>.fromOpaque(data).takeUnretainedValue().happened(status, events)
 }

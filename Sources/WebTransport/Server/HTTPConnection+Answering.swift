@@ -4,8 +4,34 @@ import HTTPFormat
 extension HTTPConnection {
   // MARK: - Handlers
 
-  /// Starts the handler. If it answers at once, the answer is in `output` when this returns.
-  func handle(_ head: RequestHead) {
+  /// Lets the request be answered. If that is done at once, the answer is in `output` when this returns.
+  func handle(_ head: consuming RequestHead) {
+    guard let immediate = service.immediate, answerAtOnce(head, immediate) else { return start(head) }
+    if !body.isEmpty { body = [] }
+    parser.takeBack(head)
+  }
+
+  /// Whether the answer was at hand.
+  private func answerAtOnce(_ head: borrowing RequestHead, _ immediate: any ImmediateHandler) -> Bool {
+    let start = service.rules.observe == nil ? nil : ContinuousClock.now
+    let keepAlive = head.keepAlive && !service.isStopping
+    var earlier: [UInt8] = []
+    swap(&earlier, &output)
+    if earlier.isEmpty { earlier = service.takeOutput() }
+    let before = earlier.count
+    var answer = ResponseOutput(behind: earlier, to: head, keepAlive: keepAlive, date: loop.date)
+    let status = immediate.answer(head, body: body, to: &answer)
+    output = answer.take()
+    guard let status else { return false }
+    if start != nil {
+      observe(
+        copy head, bodyBytes: body.count, status: status, responseBytes: output.count - before, start: start)
+    }
+    answered(keepAlive: keepAlive)
+    return true
+  }
+
+  private func start(_ head: RequestHead) {
     readDeadline = .max
     let request = WebRequest(head: head, body: body, peerAddress: peerAddress, loop: loop)
     let start = service.rules.observe == nil ? nil : ContinuousClock.now
@@ -40,6 +66,10 @@ extension HTTPConnection {
     let before = output.count
     append(response, isHead: head.method == .head, keepAlive: keepAlive, minorVersion: head.minorVersion)
     observe(request, status: response.status, responseBytes: output.count - before)
+    answered(keepAlive: keepAlive)
+  }
+
+  private func answered(keepAlive: Bool) {
     hasAnswered = true
     hasBegunHead = false
     readDeadline = keepAlive ? loop.milliseconds + service.limits.idle : .max

@@ -258,7 +258,7 @@ final class HTTPConnection: @unchecked Sendable {
           return used
         case .complete(let head, let byteCount):
           used += byteCount
-          begin(head, hasBody: used < bytes.count)
+          begin(consume head, hasBody: used < bytes.count)
         case .fault(let fault):
           refuse(.framing(fault))
         }
@@ -281,7 +281,7 @@ final class HTTPConnection: @unchecked Sendable {
     if hasAnswered { readDeadline = loop.milliseconds + service.limits.head }
   }
 
-  private func begin(_ head: RequestHead, hasBody: Bool) {
+  private func begin(_ head: consuming RequestHead, hasBody: Bool) {
     let length = head.contentLength ?? 0
     guard length > 0 else {
       handle(head)

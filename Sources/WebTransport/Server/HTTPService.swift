@@ -20,6 +20,7 @@ final class HTTPService: @unchecked Sendable {
   /// Milliseconds, as connections use them.
   let limits: ServiceLimits
   private(set) var isStopping = false
+  private(set) var immediate: (any ImmediateHandler)?
   private var listener: EventLoop.Watch?
   private var sweep: EventLoop.Timer?
   private var connections: [HTTPConnection] = []
@@ -45,6 +46,7 @@ final class HTTPService: @unchecked Sendable {
 
   /// Begins to accept on a listening socket, which is the service's from now on.
   func listen(on socket: Int32) throws(TransportError) {
+    immediate = rules.handler.immediateHandler(on: loop)
     listener = try loop.adopt(socket, onReadable: { self.accept() }, onWritable: {})
     scheduleSweep()
   }

@@ -13,8 +13,23 @@ public protocol WebHandler: Sendable {
   /// that has begun a write goes on with it.
   func respond(to request: WebRequest) async -> WebAnswer
 
+  /// What answers requests on a loop that need no waiting; nil for none. Called on the loop, once for each.
+  func immediateHandler(on loop: EventLoop) -> (any ImmediateHandler)?
+
   /// The answer to what is no request, or one that cannot be taken in. The connection closes after it.
   func response(to fault: ConnectionFault) -> HTTPResponse
+}
+
+extension WebHandler {
+  /// None.
+  public func immediateHandler(on loop: EventLoop) -> (any ImmediateHandler)? { nil }
+}
+
+/// Answers what is at hand, within the event that brought the request: no task is made for it. It lives on one loop.
+public protocol ImmediateHandler: AnyObject {
+  /// Appends the answer to `output`, and gives its status; nil, with nothing appended, for what the `WebHandler` is to
+  /// answer.
+  func answer(_ head: borrowing RequestHead, body: [UInt8], to output: inout ResponseOutput) -> Int?
 }
 
 /// A whole request.
