@@ -17,8 +17,6 @@ public struct RequestParser: Sendable {
   private var line: RequestLine?
   private var fields: [FieldRange] = []
   private var fault: FramingFault?
-  /// Empty, with the room of a head that was taken back.
-  private var spareBytes: [UInt8] = []
 
   /// A parser at the beginning of a connection.
   public init(limits: HTTPLimits = HTTPLimits()) {
@@ -27,10 +25,16 @@ public struct RequestParser: Sendable {
 
   /// Reads the head at the beginning of `buffer`, whose bytes of an earlier, incomplete call are taken as unchanged.
   public mutating func parse(_ buffer: Span<UInt8>) -> HeadParse {
+    var room = HeadRoom()
+    return parse(buffer, room: &room)
+  }
+
+  /// The same; a head is put into `room` if it is there.
+  public mutating func parse(_ buffer: Span<UInt8>, room: inout HeadRoom) -> HeadParse {
     if let fault { return .fault(fault) }
     if buffer.count < scanned { startOver() }
     do throws(FramingFault) {
-      guard let head = try scan(buffer) else { return .incomplete }
+      guard let head = try scan(buffer, &room) else { return .incomplete }
       let byteCount = lineStart
       startOver()
       return .complete(head, byteCount: byteCount)
@@ -40,15 +44,6 @@ public struct RequestParser: Sendable {
     }
   }
 
-  /// Takes a head back that nobody needs any more: the next one has its room, and need not ask for memory.
-  public mutating func takeBack(_ head: consuming RequestHead) {
-    guard scanned == 0, line == nil else { return }
-    swap(&spareBytes, &head.bytes)
-    swap(&fields, &head.fieldRanges)
-    spareBytes.removeAll(keepingCapacity: true)
-    fields.removeAll(keepingCapacity: true)
-  }
-
   private mutating func startOver() {
     scanned = 0
     lineStart = 0
@@ -56,7 +51,7 @@ public struct RequestParser: Sendable {
     fields = []
   }
 
-  private mutating func scan(_ buffer: Span<UInt8>) throws(FramingFault) -> RequestHead? {
+  private mutating func scan(_ buffer: Span<UInt8>, _ room: inout HeadRoom) throws(FramingFault) -> RequestHead? {
     let end = min(buffer.count, limits.headBytes)
     var position = scanned
     while true {
@@ -69,7 +64,7 @@ public struct RequestParser: Sendable {
         let ended = lineStart..<position
         position += 2
         lineStart = position
-        if try take(ended, of: buffer) { return try head(buffer) }
+        if try take(ended, of: buffer, &room) { return try head(buffer, &room) }
       case ASCII.tab: position += 1
       case ASCII.lineFeed: throw .malformed(.bareLineFeed)
       default: throw .malformed(.controlCharacter)
@@ -98,11 +93,14 @@ public struct RequestParser: Sendable {
   }
 
   /// Takes one line. True when it is the empty one that ends the head.
-  private mutating func take(_ range: Range<Int>, of buffer: Span<UInt8>) throws(FramingFault) -> Bool {
+  private mutating func take(
+    _ range: Range<Int>, of buffer: Span<UInt8>, _ room: inout HeadRoom
+  ) throws(FramingFault) -> Bool {
     guard line != nil else {
       if range.isEmpty { throw .malformed(.emptyRequestLine) }
       line = try RequestLine(buffer, line: range, limits: limits)
-      fields.reserveCapacity(RequestParser.usualFieldCount)
+      swap(&fields, &room.fields)
+      if fields.capacity == 0 { fields.reserveCapacity(RequestParser.usualFieldCount) }
       return false
     }
     if range.isEmpty { return true }
@@ -130,12 +128,29 @@ public struct RequestParser: Sendable {
     return FieldRange(name: ByteRange(range.lowerBound, colon), value: ByteRange(start, end))
   }
 
-  private mutating func head(_ buffer: Span<UInt8>) throws(FramingFault) -> RequestHead? {
+  private mutating func head(_ buffer: Span<UInt8>, _ room: inout HeadRoom) throws(FramingFault) -> RequestHead? {
     guard let line else { return nil }
     let facts = try FieldFacts(buffer, fields: fields, line: line)
     var bytes: [UInt8] = []
-    swap(&bytes, &spareBytes)
+    swap(&bytes, &room.bytes)
     buffer.extracting(0..<lineStart).withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
     return RequestHead(bytes: bytes, fieldRanges: fields, line: line, facts: facts)
+  }
+}
+
+/// Memory for the next head, from one that is not needed any more: so a loop that answers at once asks for none.
+public struct HeadRoom: Sendable {
+  fileprivate var bytes: [UInt8] = []
+  fileprivate var fields: [FieldRange] = []
+
+  /// No memory yet.
+  public init() {}
+
+  /// Takes the memory of a head.
+  public mutating func takeBack(_ head: consuming RequestHead) {
+    swap(&bytes, &head.bytes)
+    swap(&fields, &head.fieldRanges)
+    bytes.removeAll(keepingCapacity: true)
+    fields.removeAll(keepingCapacity: true)
   }
 }

@@ -18,6 +18,12 @@ public final class PostgresPool: @unchecked Sendable {
   private var keepers: [ConnectionKeeper] = []
   private var waiting = FIFO<Request>()
   private var isClosed = false
+  /// The connection that this turn's queries go to, and how many have.
+  private var ofTurn: (connection: Connection, count: Int)?
+  private var endTurn: () -> Void = {}
+
+  /// Queries of one turn that go to one connection: then another shares the work.
+  private static let queriesPerTurn = 16
 
   /// A pool on a loop; it begins to connect at once. To be balanced by ``close()``.
   ///
@@ -27,6 +33,7 @@ public final class PostgresPool: @unchecked Sendable {
     self.configuration = configuration
     self.loop = loop
     loop.execute { [self] in
+      endTurn = { [weak self] in self?.ofTurn = nil }
       keepers = (0..<connections).map { _ in makeKeeper() }
       for keeper in keepers { keeper.start() }
     }
@@ -37,11 +44,12 @@ public final class PostgresPool: @unchecked Sendable {
 
   /// Asks, and waits for the answer. From any thread; without a hop where the caller runs on the loop.
   ///
+  /// - Parameter ignoresCancellation: For what others wait for as well as the task that asks.
   /// - Throws: ``PostgresError``; `CancellationError` where the task has been cancelled (the answer is dropped).
   public nonisolated(nonsending) func query(
-    _ statement: PreparedStatement, _ parameters: [PostgresValue] = []
+    _ statement: PreparedStatement, _ parameters: [PostgresValue] = [], ignoresCancellation: Bool = false
   ) async throws -> PostgresRows {
-    try Task.checkCancellation()
+    if !ignoresCancellation { try Task.checkCancellation() }
     let encoded = try EncodedParameters(parameters)
     let rows = try await withCheckedThrowingContinuation { continuation in
       let request = Request(
@@ -52,7 +60,7 @@ public final class PostgresPool: @unchecked Sendable {
         loop.execute { self.submit(request) }
       }
     }
-    try Task.checkCancellation()
+    if !ignoresCancellation { try Task.checkCancellation() }
     return rows
   }
 
@@ -105,13 +113,24 @@ public final class PostgresPool: @unchecked Sendable {
       if connection.inFlight < best?.inFlight ?? .max { best = connection }
     }
     if pending >= configuration.maximumPending { return request.fail(Self.overfull) }
-    if let best { return best.send(request) }
+    if let best { return connection(orElse: best).send(request) }
     // Without any keeper the pool has not begun yet.
     if keepers.isEmpty || keepers.contains(where: \.isHopeful) {
       waiting.append(request)
     } else {
       request.fail(absence())
     }
+  }
+
+  /// The connection of this turn, so that what is asked in one turn travels in one write and wakes one server process.
+  private func connection(orElse best: Connection) -> Connection {
+    if let (connection, count) = ofTurn, count < Self.queriesPerTurn, connection.isUsable {
+      ofTurn = (connection, count + 1)
+      return connection
+    }
+    if ofTurn == nil { loop.atEndOfTurn(endTurn) }
+    ofTurn = (best, 1)
+    return best
   }
 
   private func repeatOnce(_ request: Request, _ error: PostgresError) {

@@ -14,6 +14,7 @@ final class Fill: Sendable {
 
   /// Waits for the end.
   nonisolated(nonsending) func users() async throws(RegistryUnavailable) -> [UserID: UserSnapshot] {
+    if let outcome = state.withLock(\.outcome) { return try outcome.get() }
     let outcome = await withCheckedContinuation { continuation in
       let outcome = state.withLock { state in
         if state.outcome == nil { state.waiting.append(continuation) }

@@ -41,6 +41,13 @@ final class MemoryIndex: Sendable {
 
   func look(_ key: MemoryShard.Key) -> MemoryShard.Found { box(of: key).shard.withLock { $0.look(key) } }
 
+  /// See ``MemoryShard/withHead(_:through:_:)``. `body` runs under the lock of a shard.
+  func withHead<Result: Sendable>(
+    _ key: MemoryShard.Key, through index: Int64, _ body: (borrowing StoredHead) -> Result
+  ) -> Result? {
+    box(of: key).shard.withLock { $0.withHead(key, through: index, body) }
+  }
+
   /// As ``look(_:)`` where memory has the user, for answers that are counted by ``countHits(_:)`` once they are whole.
   func glance(_ key: MemoryShard.Key) -> UserSnapshot?? { box(of: key).shard.withLock { $0.glance(key) } }
 

@@ -29,6 +29,11 @@ struct MemoryShard {
     var cost: Int
     /// Whether it was asked for since the hand came by.
     var isReferenced: Bool
+    /// The head of the snapshot, where it is the answer for good.
+    ///
+    /// It is here beside the snapshot because each step from one object to the next is a wait for memory, which is what
+    /// a look-up costs most.
+    var head: StoredHead?
   }
 
   /// A read from the database that is under way, and what was published about the user meanwhile.
@@ -77,6 +82,21 @@ struct MemoryShard {
     return slots[place].snapshot
   }
 
+  /// Gives the head of a user to `body`, if it is the answer for good and of no later index. Nothing is copied and no
+  /// reference is counted: the first touch of an object's count would be a wait for memory in which nothing else goes on.
+  mutating func withHead<Result: Sendable>(_ key: Key, through index: Int64, _ body: (borrowing StoredHead) -> Result) -> Result? {
+    guard let place = place(of: key) else { return nil }
+    if !slots[place].isReferenced { slots[place].isReferenced = true }
+    return slots.withUnsafeBufferPointer { slots in
+      switch slots[place].head {
+      case .some(let head) where head.lastIndex <= index:
+        hits += 1
+        return body(head)
+      default: return nil
+      }
+    }
+  }
+
   /// The snapshot, where the user is in memory; leaves no trace.
   func peek(_ key: Key) -> UserSnapshot?? { place(of: key).map { slots[$0].snapshot } }
 
@@ -88,10 +108,12 @@ struct MemoryShard {
       bytes += cost - slots[place].cost
       slots[place].snapshot = snapshot
       slots[place].cost = cost
+      slots[place].head = snapshot.flatMap { StoredHead($0) }
     } else if cost <= budget, slots.count < Int(Int32.max) {
       // Not referenced yet: what is asked for once, such as ids that somebody makes up, goes first.
       places.insert(slots.count, key.hash)
-      slots.append(Slot(key: key, snapshot: snapshot, cost: cost, isReferenced: false))
+      let head = snapshot.flatMap { StoredHead($0) }
+      slots.append(Slot(key: key, snapshot: snapshot, cost: cost, isReferenced: false, head: head))
       bytes += cost
     }
     while bytes > budget && !slots.isEmpty { evictOne() }
@@ -117,6 +139,33 @@ struct MemoryShard {
 
   /// What a user that is known to be unknown takes, the table's share included.
   static let unknownCost = 192
+}
+
+/// What `GET …/keys/{user}` says of an active user whom time does nothing to.
+struct StoredHead {
+  /// The index of the user's newest entry.
+  let lastIndex: Int64
+  /// The record hash.
+  let hash: RecordHash
+  private let text: [UInt8]
+  private let recordStart: Int
+
+  /// Nil where the answer is another, or changes by time.
+  init?(_ user: UserSnapshot) {
+    guard user.validUntil == .max, case .record(let entry) = user.key else { return nil }
+    lastIndex = user.lastIndex
+    hash = entry.hash
+    text = entry.text
+    recordStart = entry.recordStart
+  }
+
+  /// How many bytes the record has.
+  var recordCount: Int { text.count - 1 - recordStart }
+
+  /// Gives the record's bytes to `body`.
+  func withRecord<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+    body(text.span.extracting(recordStart..<(text.count - 1)))
+  }
 }
 
 extension UserSnapshot {

@@ -42,8 +42,13 @@ public final class RegistryApp: Sendable {
   /// Whether the policy in force keeps what is read to members. From memory, without a lock.
   public var isForMembers: Bool { memory.isForMembers }
 
-  /// A user now, where that is known without a look at a clock or the database; nil says nothing about the user.
-  public func remembered(_ id: UserID) -> UserSnapshot? { reading.remembered(id) }
+  /// Gives the record that `GET …/keys/{user}` answers with, and its hash, to `body`, where memory knows them without a
+  /// look at the clock. Nil, without a call of `body`, says nothing about the user.
+  ///
+  /// - Parameter body: Runs under a lock of the memory: it copies the bytes and returns.
+  public func withRememberedKey<Result: Sendable>(_ id: UserID, _ body: (RecordHash, Span<UInt8>) -> Result) -> Result? {
+    reading.withRememberedHead(id) { head in head.withRecord { body(head.hash, $0) } }
+  }
 
   /// Users of one moment, where all that is to be known of them is known without the database.
   ///

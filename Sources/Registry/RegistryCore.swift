@@ -106,11 +106,13 @@ final class RegistryCore: Sendable {
   // MARK: Asking
 
   /// Reads with the connections of the caller's loop.
+  ///
+  /// - Parameter isForOthers: Whether others wait for the answer too, whom the end of the caller's task must not concern.
   nonisolated(nonsending) func query(
-    _ statement: PreparedStatement, _ parameters: [PostgresValue]
+    _ statement: PreparedStatement, _ parameters: [PostgresValue], isForOthers: Bool = false
   ) async throws(RegistryUnavailable) -> PostgresRows {
     do {
-      return try await reader.pool.query(statement, parameters)
+      return try await reader.pool.query(statement, parameters, ignoresCancellation: isForOthers)
     } catch {
       throw unavailable(error)
     }

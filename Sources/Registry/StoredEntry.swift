@@ -19,7 +19,7 @@ public struct StoredEntry: Sendable {
   /// The JSON text of the entry.
   public let text: [UInt8]
   /// Where the record begins in the text. It ends before the last byte.
-  private let recordStart: Int
+  let recordStart: Int
 
   /// The canonical JSON of the record, policy or adjudication, as it was signed: a copy.
   public var record: [UInt8] { Array(text[recordStart..<(text.count - 1)]) }

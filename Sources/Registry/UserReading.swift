@@ -65,11 +65,9 @@ struct UserReading: Sendable {
 
   // MARK: At once
 
-  func remembered(_ id: UserID) -> UserSnapshot? {
-    guard let snapshot = core.index.glance(memory.key(id)) ?? nil, isSettled(snapshot, through: memory.applied)
-    else { return nil }
-    core.index.countHits(1)
-    return snapshot
+  func withRememberedHead<Result: Sendable>(_ id: UserID, _ body: (borrowing StoredHead) -> Result) -> Result? {
+    // What is published meanwhile is beyond this index, and then the answer is another's to give.
+    core.index.withHead(memory.key(id), through: memory.applied, body)
   }
 
   func remembered(_ ids: [UserID]) -> (asOf: AsOf, users: [UserSnapshot?])? {
@@ -123,11 +121,8 @@ struct UserReading: Sendable {
     for id in ids {
       if let other = core.index.begin(fill, for: memory.key(id)) { others.append((id, other)) } else { own.append(id) }
     }
-    if !own.isEmpty {
-      // A task of its own: others may wait for it, whom the end of this caller's task must not concern.
-      let loop = core.reader.loop
-      Task.immediate(executorPreference: loop) { [own] in await run(fill, own) }
-    }
+    // To its end, even if this caller's task is cancelled: others may wait for it.
+    if !own.isEmpty { await run(fill, own) }
     var users = own.isEmpty ? [:] : try await fill.users()
     for (id, other) in others { users[id] = try await other.users()[id] }
     return users
@@ -155,7 +150,7 @@ struct UserReading: Sendable {
   private nonisolated(nonsending) func readRows(
     _ ids: [UserID]
   ) async throws(RegistryUnavailable) -> [UserID: [JudgedEntry]] {
-    let rows = try await core.query(Statements.readUsers, [.text(memory.id.text), .textArray(ids.map(\.text))])
+    let rows = try await core.query(Statements.readUsers, [.text(memory.id.text), .textArray(ids.map(\.text))], isForOthers: true)
     guard !rows.isEmpty else { return [:] }
     let policyIndex = try core.unavailable { try rows[0].int64(0) }
     let known = memory.picture.policies.entries.last?.index ?? -1

@@ -43,16 +43,19 @@ final class RememberedAnswers: ImmediateHandler {
   /// `GET …/keys/{user}`.
   private func key(_ head: borrowing RequestHead, to output: inout ResponseOutput) -> Int? {
     let start = AnswerTally.now
-    guard let (app, id) = head.withPath({ keyPath($0) }), !app.isForMembers, let user = app.remembered(id),
-      case .record(let entry) = user.key
-    else { return nil }
-    let hash = entry.hash.bytes32
-    let isSame = head.isConditional && head.ifNoneMatch(names: EntityTags.tag(of: hash))
-    output.append(isSame ? sameKey : key, tag: { Hex.append(hash, to: &$0) }, bodyCount: entry.recordCount) { output in
-      entry.withRecord { record in record.withUnsafeBufferPointer { output.append(contentsOf: $0) } }
+    guard let (app, id) = head.withPath({ keyPath($0) }), !app.isForMembers else { return nil }
+    let isConditional = head.isConditional
+    let status = app.withRememberedKey(id) { hash, record in
+      let isSame = isConditional && head.ifNoneMatch(names: EntityTags.tag(of: hash.bytes32))
+      output.append(
+        isSame ? sameKey : key, tag: { Hex.append(hash.bytes32, to: &$0) }, bodyCount: record.count
+      ) { output in
+        record.withUnsafeBufferPointer { output.append(contentsOf: $0) }
+      }
+      return isSame ? 304 : 200
     }
-    tally.note(isSame ? .sameKey : .key, since: start)
-    return isSame ? 304 : 200
+    if let status { tally.note(status == 304 ? .sameKey : .key, since: start) }
+    return status
   }
 
   /// `POST …/resolve` in its usual form.

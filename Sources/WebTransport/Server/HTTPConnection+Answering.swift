@@ -8,7 +8,7 @@ extension HTTPConnection {
   func handle(_ head: consuming RequestHead) {
     guard let immediate = service.immediate, answerAtOnce(head, immediate) else { return start(head) }
     if !body.isEmpty { body = [] }
-    parser.takeBack(head)
+    service.headRoom.takeBack(head)
   }
 
   /// Whether the answer was at hand.

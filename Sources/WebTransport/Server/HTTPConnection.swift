@@ -9,7 +9,8 @@ import HTTPFormat
 /// `@unchecked Sendable`: it belongs to the thread of its loop. Handlers' tasks refer to it and come back on that
 /// thread; one that comes back after the loop has ended finds it closed.
 final class HTTPConnection: @unchecked Sendable {
-  enum Phase {
+  /// Indirect, so that it is a word: it is asked several times for each request.
+  indirect enum Phase {
     /// Waits for a head, or is in the middle of one.
     case head
     case body(RequestHead, byteCount: Int)
@@ -252,7 +253,7 @@ final class HTTPConnection: @unchecked Sendable {
       let rest = UnsafeBufferPointer(rebasing: bytes[used...])
       switch phase {
       case .head:
-        switch parser.parse(rest.span) {
+        switch parser.parse(rest.span, room: &service.headRoom) {
         case .incomplete:
           beginHead()
           return used
@@ -293,9 +294,10 @@ final class HTTPConnection: @unchecked Sendable {
       return
     }
     body = []
+    let isWaitedFor = head.expectsContinue && !hasBody
     phase = .body(head, byteCount: length)
     readDeadline = loop.milliseconds + service.limits.body
-    if head.expectsContinue, !hasBody { write(HTTPConnection.continueResponse) }
+    if isWaitedFor { write(HTTPConnection.continueResponse) }
   }
 
   private static let continueResponse = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)

@@ -28,6 +28,8 @@ final class HTTPService: @unchecked Sendable {
   private var onDrained: (() -> Void)?
   /// An empty array with capacity, which goes from one connection that writes to the next.
   private var spareOutput: [UInt8] = []
+  /// Of heads that were answered at once.
+  var headRoom = HeadRoom()
 
   /// Connections accepted per event, so that one loop does not take all that wait for its sisters, nor forgets its own.
   private static let acceptsPerEvent = 64
