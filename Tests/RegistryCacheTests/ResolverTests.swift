@@ -121,4 +121,51 @@ struct ResolverTests {
     let waiting = try await run { _, store in try await store.quarantinedSigners() }
     #expect(waiting.isEmpty)
   }
+
+  /// While an answer is on its way, another process learns of something newer and moves the pin: no lie of anybody.
+  @Test(arguments: [true, false]) func anotherProcessIsFaster(hasHistory: Bool) async throws {
+    var user = try await claimedUser()
+    let (mine, others) = (try world.open(clock: clock), try world.open(clock: clock))
+    let other = Resolver(
+      app: world.app, registrars: [Registrar(name: "one", transport: registrar)], store: others, clock: clock)
+    #expect(try await other.resolve(user.id).user?.pin?.sequence == 0)
+    if !hasHistory {
+      let nothing = StoredHistory(entries: [], asOf: AsOf(index: 0, time: 0), checked: 0)
+      try await mine.save([user.id: nothing], from: "one")
+    }
+    let head = try #require(await registrar.head(of: user.id))
+    let rotation = user.rotate(after: head, at: clock.now())
+    let transport = OvertakenTransport(registrar) { [registrar, id = user.id] in
+      _ = try? await registrar.submit(rotation)
+      _ = try? await other.resolve(id, .always)
+    }
+    let resolver = Resolver(
+      app: world.app, registrars: [Registrar(name: "one", transport: transport)], store: mine, clock: clock)
+    let resolved = try #require(try await resolver.resolve(user.id, .always).user)
+    #expect(resolved.state.head.sequence == 1 && resolved.pin?.sequence == 1)
+    #expect(try await mine.pins(of: [user.id])[user.id]?.sequence == 1)
+  }
+}
+
+/// Something happens between the first answer and its arrival.
+private actor OvertakenTransport: RegistryTransport {
+  private let registrar: TestRegistrar
+  private var meanwhile: (@Sendable () async -> Void)?
+
+  init(_ registrar: TestRegistrar, _ meanwhile: @escaping @Sendable () async -> Void) {
+    self.registrar = registrar
+    self.meanwhile = meanwhile
+  }
+
+  func answer(to request: RegistryRequest) async throws(TransportFailure) -> RegistryAnswer {
+    let answer = try await registrar.answer(to: request)
+    let work = meanwhile
+    meanwhile = nil
+    await work?()
+    return answer
+  }
+
+  func events(target: String, maxFrameBytes: Int) async throws(TransportFailure) -> any RegistryFeed {
+    try await registrar.events(target: target, maxFrameBytes: maxFrameBytes)
+  }
 }
