@@ -194,12 +194,14 @@ actor RegistrarSource {
     do throws(SourceFailure) {
       // Without the chain that was pinned, any other would be taken for it.
       guard isRestored else { throw .storeFailed }
+      // Before it is asked: what others who share the store pin meanwhile is not to be held against this answer.
+      let pins = await ownPins(of: users)
       let gathered = try await gather(users)
       if policies.chain == nil || !gathered.entries.values.allSatisfy(\.isEmpty) {
         try await fetchPolicies(through: gathered.asOf.index)
       }
       // Whoever waits must hear something of every user.
-      return users.reduce(into: await judge(gathered)) { answers, user in
+      return users.reduce(into: await judge(gathered, pins)) { answers, user in
         answers[user] = answers[user] ?? .unavailable("the registrar's answer says nothing of the user")
       }
     } catch {
@@ -289,9 +291,8 @@ actor RegistrarSource {
     }
   }
 
-  private func judge(_ gathered: Gathered) async -> [UserID: SourceAnswer] {
+  private func judge(_ gathered: Gathered, _ pins: [UserID: Pin]) async -> [UserID: SourceAnswer] {
     guard let chain = policies.chain else { return [:] }
-    let pins = await ownPins(gathered)
     let now = clock.now()
     func job(_ user: UserID, _ offered: [JSONValue]?) -> HistoryJob {
       HistoryJob(
@@ -312,8 +313,8 @@ actor RegistrarSource {
   }
 
   /// The pins of users whose history is not in memory, as far as they came from this registrar.
-  private func ownPins(_ gathered: Gathered) async -> [UserID: Pin] {
-    let users = Set(gathered.entries.keys).union(gathered.unknown).filter { gathered.known[$0] == nil }
+  private func ownPins(of users: Set<UserID>) async -> [UserID: Pin] {
+    let users = users.filter { cache.known($0) == nil }
     guard !users.isEmpty else { return [:] }
     do throws(StoreFailure) {
       return try await store.pins(of: users).filter { $0.value.registrar == registrar.name }

@@ -77,10 +77,10 @@ public actor Resolver: SignerResolving {
   public func resolve(
     _ users: Set<UserID>, _ lookUp: LookUp = .whenNotFresh
   ) async throws(CancellationError) -> [UserID: Resolution] {
-    let isFinal = lookUp == .always
-    var (resolutions, doubtful) = await settle(users, try await ask(users, lookUp), isFinal: isFinal)
-    if !doubtful.isEmpty, !isFinal {
-      // Somebody else who shares the store may have seen more than this resolver: ask before accusing the registrar.
+    var (resolutions, doubtful) = await settle(users, try await ask(users, lookUp), isFinal: false)
+    if !doubtful.isEmpty {
+      // Somebody else who shares the store may have seen more than this resolver, also while an answer was on its way:
+      // ask before accusing the registrar.
       let answers = try await ask(doubtful, .always)
       resolutions.merge(await settle(doubtful, answers, isFinal: true).resolutions) { _, new in new }
     }
