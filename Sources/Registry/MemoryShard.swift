@@ -84,7 +84,9 @@ struct MemoryShard {
 
   /// Gives the head of a user to `body`, if it is the answer for good and of no later index. Nothing is copied and no
   /// reference is counted: the first touch of an object's count would be a wait for memory in which nothing else goes on.
-  mutating func withHead<Result: Sendable>(_ key: Key, through index: Int64, _ body: (borrowing StoredHead) -> Result) -> Result? {
+  mutating func withHead<Result: Sendable>(_ key: Key, through index: Int64, _ body: (borrowing StoredHead) -> Result)
+    -> Result?
+  {
     guard let place = place(of: key) else { return nil }
     if !slots[place].isReferenced { slots[place].isReferenced = true }
     return slots.withUnsafeBufferPointer { slots in

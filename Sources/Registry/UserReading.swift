@@ -150,7 +150,8 @@ struct UserReading: Sendable {
   private nonisolated(nonsending) func readRows(
     _ ids: [UserID]
   ) async throws(RegistryUnavailable) -> [UserID: [JudgedEntry]] {
-    let rows = try await core.query(Statements.readUsers, [.text(memory.id.text), .textArray(ids.map(\.text))], isForOthers: true)
+    let rows = try await core.query(
+      Statements.readUsers, [.text(memory.id.text), .textArray(ids.map(\.text))], isForOthers: true)
     guard !rows.isEmpty else { return [:] }
     let policyIndex = try core.unavailable { try rows[0].int64(0) }
     let known = memory.picture.policies.entries.last?.index ?? -1
