@@ -74,13 +74,8 @@ struct UserReading: Sendable {
     guard let now = try? core.clock.now(notBefore: memory.lastAccepted) else { return nil }
     // First, so that nobody in memory lacks an entry up to it; who has one beyond it is of a later moment.
     let asOf = memory.asOf(now: now)
-    var users: [UserSnapshot?] = []
-    users.reserveCapacity(ids.count)
-    for id in ids {
-      guard let known = core.index.glance(memory.key(id)) else { return nil }
-      if let known, !isSettled(known, through: asOf.index) { return nil }
-      users.append(known)
-    }
+    guard let users = core.index.glance(ids.map { memory.key($0) }) else { return nil }
+    for case let user? in users where !isSettled(user, through: asOf.index) { return nil }
     core.index.countHits(ids.count)
     return (asOf, users)
   }
