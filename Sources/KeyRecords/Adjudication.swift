@@ -26,7 +26,7 @@ public struct Adjudication: Sendable {
   init(
     _ value: JSONValue, canonical: [UInt8], of expected: AppID, verifyingSignatures: Bool
   ) throws(Refusal) {
-    let fields = try FieldReader(value)
+    let fields = try FieldReader(value, areKeysVerified: !verifyingSignatures)
     try fields.check(required: Self.requiredFields)
     try fields.expect("type", ObjectType.adjudication.rawValue)
     app = try fields.appID()

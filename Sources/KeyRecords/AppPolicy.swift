@@ -101,7 +101,7 @@ public struct AppPolicy: Sendable {
   init(
     _ value: JSONValue, canonical: [UInt8], of expected: AppID, verifyingSignatures: Bool
   ) throws(Refusal) {
-    let fields = try FieldReader(value)
+    let fields = try FieldReader(value, areKeysVerified: !verifyingSignatures)
     try fields.check(required: Self.requiredFields, optional: ["previous"])
     try fields.expect("type", ObjectType.policy.rawValue)
     app = try fields.appID()

@@ -84,7 +84,7 @@ public struct KeyRecord: Sendable {
   init(
     _ value: JSONValue, canonical: [UInt8], of expected: AppID, verifyingSignatures: Bool
   ) throws(Refusal) {
-    let fields = try FieldReader(value)
+    let fields = try FieldReader(value, areKeysVerified: !verifyingSignatures)
     try fields.check(required: Self.requiredFields, optional: Self.optionalFields)
     try fields.expect("type", ObjectType.keyRecord.rawValue)
     try fields.expect("group", "users")

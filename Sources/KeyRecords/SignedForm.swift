@@ -33,7 +33,8 @@ struct SignedForm {
     var approvals: [Approval] = []
     var previous: String?
     for (index, element) in elements.enumerated() {
-      let approval = try FieldReader(element, at: "\(fields.pointer("approvals"))/\(index)")
+      let approval = try FieldReader(
+        element, at: "\(fields.pointer("approvals"))/\(index)", areKeysVerified: fields.areKeysVerified)
       try approval.check(required: ["publicKey", "signature"])
       let text = try approval.text("publicKey")
       let key = try approval.verifyingKey("publicKey")
@@ -47,7 +48,9 @@ struct SignedForm {
 
   /// Verifies every signature of the object that this form was read from.
   func verify(_ value: JSONValue) throws(Refusal) {
-    let approved = SHA256.hash(CanonicalJSON.bytes(of: value, omitting: ["approvals", "signature"]))
+    // Most claims have none, and a hash that nobody signed need not be made.
+    let approved =
+      approvals.isEmpty ? Bytes32() : SHA256.hash(CanonicalJSON.bytes(of: value, omitting: ["approvals", "signature"]))
     for (index, approval) in approvals.enumerated() {
       guard Self.isValid(approval.signature, by: approval.key, of: approved) else {
         throw Refusal(.badSignature, ["pointer": .text("/approvals/\(index)/signature")])

@@ -37,7 +37,9 @@ final class MemoryIndex: Sendable {
   }
 
   // Not the part of the hash by which a shard finds the key.
-  private func box(of key: MemoryShard.Key) -> Box { boxes[Int(key.hash % UInt64(Self.shardCount))] }
+  private func box(of key: MemoryShard.Key) -> Box { boxes[Self.number(of: key)] }
+
+  private static func number(of key: MemoryShard.Key) -> Int { Int(key.hash % UInt64(shardCount)) }
 
   func look(_ key: MemoryShard.Key) -> MemoryShard.Found { box(of: key).shard.withLock { $0.look(key) } }
 
@@ -48,8 +50,26 @@ final class MemoryIndex: Sendable {
     box(of: key).shard.withLock { $0.withHead(key, through: index, body) }
   }
 
-  /// As ``look(_:)`` where memory has the user, for answers that are counted by ``countHits(_:)`` once they are whole.
-  func glance(_ key: MemoryShard.Key) -> UserSnapshot?? { box(of: key).shard.withLock { $0.glance(key) } }
+  /// The snapshots of users, in the order of their keys; nil where memory has not all of them. Each shard is locked once.
+  /// For answers that are counted by ``countHits(_:)`` once they are whole.
+  func glance(_ keys: [MemoryShard.Key]) -> [UserSnapshot?]? {
+    var found = [UserSnapshot?](repeating: nil, count: keys.count)
+    // By shard: how many come before each, and then where the next one of it goes.
+    var starts = [Int](repeating: 0, count: Self.shardCount + 1)
+    for key in keys { starts[Self.number(of: key) + 1] += 1 }
+    for shard in 0..<Self.shardCount { starts[shard + 1] += starts[shard] }
+    var order = [Int](repeating: 0, count: keys.count)
+    var ends = starts
+    for (number, key) in keys.enumerated() {
+      order[ends[Self.number(of: key)]] = number
+      ends[Self.number(of: key)] += 1
+    }
+    for (number, box) in boxes.enumerated() where starts[number] < starts[number + 1] {
+      let part = order[starts[number]..<starts[number + 1]]
+      guard box.shard.withLock({ $0.glance(keys, part, into: &found) }) else { return nil }
+    }
+    return found
+  }
 
   func countHits(_ count: Int) { wholeHits.add(count, ordering: .relaxed) }
 

@@ -82,9 +82,29 @@ struct MemoryShard {
     return slots[place].snapshot
   }
 
+  /// The snapshots of many users, for those keys that `order` names; false where one is not in memory.
+  ///
+  /// First all places, then all snapshots: between two places nothing is counted or locked, so that the processor waits
+  /// for the memory of several at a time.
+  mutating func glance(_ keys: [Key], _ order: ArraySlice<Int>, into found: inout [UserSnapshot?]) -> Bool {
+    var places: [Int] = []
+    places.reserveCapacity(order.count)
+    for number in order {
+      guard let place = place(of: keys[number]) else { return false }
+      places.append(place)
+    }
+    for (number, place) in zip(order, places) {
+      if !slots[place].isReferenced { slots[place].isReferenced = true }
+      found[number] = slots[place].snapshot
+    }
+    return true
+  }
+
   /// Gives the head of a user to `body`, if it is the answer for good and of no later index. Nothing is copied and no
   /// reference is counted: the first touch of an object's count would be a wait for memory in which nothing else goes on.
-  mutating func withHead<Result: Sendable>(_ key: Key, through index: Int64, _ body: (borrowing StoredHead) -> Result) -> Result? {
+  mutating func withHead<Result: Sendable>(_ key: Key, through index: Int64, _ body: (borrowing StoredHead) -> Result)
+    -> Result?
+  {
     guard let place = place(of: key) else { return nil }
     if !slots[place].isReferenced { slots[place].isReferenced = true }
     return slots.withUnsafeBufferPointer { slots in

@@ -46,7 +46,8 @@ public final class RegistryApp: Sendable {
   /// look at the clock. Nil, without a call of `body`, says nothing about the user.
   ///
   /// - Parameter body: Runs under a lock of the memory: it copies the bytes and returns.
-  public func withRememberedKey<Result: Sendable>(_ id: UserID, _ body: (RecordHash, Span<UInt8>) -> Result) -> Result? {
+  public func withRememberedKey<Result: Sendable>(_ id: UserID, _ body: (RecordHash, Span<UInt8>) -> Result) -> Result?
+  {
     reading.withRememberedHead(id) { head in head.withRecord { body(head.hash, $0) } }
   }
 

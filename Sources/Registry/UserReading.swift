@@ -74,13 +74,8 @@ struct UserReading: Sendable {
     guard let now = try? core.clock.now(notBefore: memory.lastAccepted) else { return nil }
     // First, so that nobody in memory lacks an entry up to it; who has one beyond it is of a later moment.
     let asOf = memory.asOf(now: now)
-    var users: [UserSnapshot?] = []
-    users.reserveCapacity(ids.count)
-    for id in ids {
-      guard let known = core.index.glance(memory.key(id)) else { return nil }
-      if let known, !isSettled(known, through: asOf.index) { return nil }
-      users.append(known)
-    }
+    guard let users = core.index.glance(ids.map { memory.key($0) }) else { return nil }
+    for case let user? in users where !isSettled(user, through: asOf.index) { return nil }
     core.index.countHits(ids.count)
     return (asOf, users)
   }
@@ -150,7 +145,8 @@ struct UserReading: Sendable {
   private nonisolated(nonsending) func readRows(
     _ ids: [UserID]
   ) async throws(RegistryUnavailable) -> [UserID: [JudgedEntry]] {
-    let rows = try await core.query(Statements.readUsers, [.text(memory.id.text), .textArray(ids.map(\.text))], isForOthers: true)
+    let rows = try await core.query(
+      Statements.readUsers, [.text(memory.id.text), .textArray(ids.map(\.text))], isForOthers: true)
     guard !rows.isEmpty else { return [:] }
     let policyIndex = try core.unavailable { try rows[0].int64(0) }
     let known = memory.picture.policies.entries.last?.index ?? -1
