@@ -11,6 +11,8 @@ public import RegistryClient
 public struct AppCache: RegistryStore {
   /// The file.
   public let file: CacheFile
+  /// See `RegistryStore`: shared by all stores of the app in this file.
+  public let pinObservers: PinObservers
   /// The app's id.
   let app: String
 
@@ -20,6 +22,7 @@ public struct AppCache: RegistryStore {
   init(_ file: CacheFile, app: AppID) {
     self.file = file
     self.app = app.text
+    pinObservers = file.pinObservers(of: app)
   }
 
   // MARK: Histories
@@ -114,7 +117,7 @@ public struct AppCache: RegistryStore {
   /// See `RegistryStore`.
   public func replacePins(_ changes: [PinChange]) async throws(StoreFailure) -> Set<UserID> {
     guard !changes.isEmpty else { return [] }
-    return try await file.write { [app] database in
+    let left = try await file.write { [app] database in
       var seal = try Seal.read(database, app: app)
       var left: Set<UserID> = []
       for change in changes {
@@ -130,6 +133,8 @@ public struct AppCache: RegistryStore {
       try seal.write(database, app: app)
       return left
     }
+    pinObservers.tell(Set(changes.map(\.user)).subtracting(left))
+    return left
   }
 
   private static func pin(of user: UserID, app: String, _ database: Database) throws -> PinRow? {

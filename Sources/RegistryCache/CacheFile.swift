@@ -2,6 +2,7 @@ import Cryptography
 import GRDB
 public import KeyRecords
 public import RegistryClient
+import Synchronization
 
 /// One SQLite file with what clients keep of any number of apps.
 ///
@@ -22,6 +23,7 @@ public final class CacheFile: Sendable {
   public let maxHistoryBytes: Int
   let clock: any ClientClock
   private let queue: DatabaseQueue
+  private let observers = Mutex<[AppID: PinObservers]>([:])
 
   /// Opens the file, and makes it if there is none; its folder must be there.
   public init(
@@ -70,6 +72,15 @@ public final class CacheFile: Sendable {
 
   /// What is kept of one app.
   public func store(of app: AppID) -> AppCache { AppCache(self, app: app) }
+
+  func pinObservers(of app: AppID) -> PinObservers {
+    observers.withLock { observers in
+      if let known = observers[app] { return known }
+      let new = PinObservers()
+      observers[app] = new
+      return new
+    }
+  }
 
   /// Closes the file; later calls fail. Without it the file is closed when nobody holds it any more.
   public func close() throws(CacheFileError) {

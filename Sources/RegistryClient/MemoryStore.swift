@@ -8,6 +8,9 @@ public actor MemoryStore: RegistryStore {
     let registrar: String
   }
 
+  /// See ``RegistryStore``.
+  public nonisolated let pinObservers = PinObservers()
+
   private var histories: [Key: StoredHistory] = [:]
   private var pins: [UserID: Pin] = [:]
   private var policies: [String: [[UInt8]]] = [:]
@@ -46,6 +49,7 @@ public actor MemoryStore: RegistryStore {
     for change in changes {
       if pins[change.user] == change.expected { pins[change.user] = change.pin } else { left.insert(change.user) }
     }
+    pinObservers.tell(Set(changes.map(\.user)).subtracting(left))
     return left
   }
 

@@ -95,6 +95,7 @@ public struct StoreFailure: Error, Sendable, CustomStringConvertible {
 /// - Texts come back byte for byte.
 /// - Histories may be dropped to save space; pins, policy chains and cursors never.
 /// - A pin is replaced only if it still is what the caller read.
+/// - A call that has changed pins tells ``pinObservers`` before it returns.
 ///
 /// What comes out of a store is judged again: it is kept, not trusted. What is lost with it are the pins.
 public protocol RegistryStore: Sendable {
@@ -102,6 +103,9 @@ public protocol RegistryStore: Sendable {
   func histories(of users: Set<UserID>, from registrar: String) async throws(StoreFailure) -> [UserID: StoredHistory]
   /// Puts histories in place of earlier ones of the same users and registrar.
   func save(_ histories: [UserID: StoredHistory], from registrar: String) async throws(StoreFailure)
+
+  /// Who is told of pins that are changed through this store. What other processes change is not told.
+  var pinObservers: PinObservers { get }
 
   /// The pins of these users; those that are not there are left out.
   func pins(of users: Set<UserID>) async throws(StoreFailure) -> [UserID: Pin]

@@ -6,9 +6,9 @@ extension Resolver {
   /// settings say so.
   func askHints(_ resolutions: [UserID: Resolution], _ lookUp: LookUp) async {
     guard let hints, lookUp != .known else { return }
-    let batches = await hints.take(Self.sourceURLs(resolutions), isForced: areHintsAwaited && lookUp == .always)
+    let batches = await hints.take(Self.sourceURLs(resolutions), isForced: settings.areHintsAwaited && lookUp == .always)
     guard !batches.isEmpty else { return }
-    guard !areHintsAwaited else {
+    guard !settings.areHintsAwaited else {
       _ = await hints.ask(batches)
       return
     }

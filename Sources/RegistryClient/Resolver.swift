@@ -16,12 +16,12 @@ public actor Resolver: SignerResolving {
   /// What the app should be told; for one reader. The oldest are dropped when nobody reads.
   public nonisolated let notices: AsyncStream<TrustNotice>
 
-  private let registrars: [Registrar]
+  private let settled: SettledUsers
+  let registrars: [Registrar]
   private let sources: [RegistrarSource]
   private let store: any RegistryStore
-  private let clock: any ClientClock
-  private let settings: ResolverSettings
-  var areHintsAwaited: Bool { settings.areHintsAwaited }
+  let clock: any ClientClock
+  let settings: ResolverSettings
   let noticeSink: AsyncStream<TrustNotice>.Continuation
   /// Nil if hints are not followed.
   let hints: SourceHints?
@@ -58,6 +58,9 @@ public actor Resolver: SignerResolving {
     self.notices = notices
     noticeSink = sink
     peers = HistoryCache(maxCount: settings.maxHistories, maxBytes: settings.maxHistoryBytes)
+    let settled = SettledUsers(maxCount: settings.maxHistories, maxBytes: settings.maxHistoryBytes)
+    self.settled = settled
+    store.pinObservers.add { [weak settled] in settled?.forget($0) }
     hints = settings.hints.map {
       SourceHints($0, configured: registrars.map(\.name), app: app, settings: settings, clock: clock)
     }
@@ -72,28 +75,62 @@ public actor Resolver: SignerResolving {
 
   /// Looks users up, all in one go; every user asked for is in the answer.
   ///
-  /// Calls that come within a few milliseconds share requests, and no user is asked for twice at a time. Throws only
-  /// when the task is cancelled; a request that nobody waits for any more is then given up.
-  public func resolve(
+  /// Calls that come within a few milliseconds share requests, and no user is asked for twice at a time. What is fresh is
+  /// answered at once, pins included; what another process has made of a pin meanwhile shows when that is over. Throws
+  /// only when the task is cancelled; a request that nobody waits for any more is then given up.
+  public nonisolated func resolve(
     _ users: Set<UserID>, _ lookUp: LookUp = .whenNotFresh
   ) async throws(CancellationError) -> [UserID: Resolution] {
-    var (resolutions, doubtful) = await settle(users, try await ask(users, lookUp), isFinal: false)
-    if !doubtful.isEmpty {
-      // Somebody else who shares the store may have seen more than this resolver, also while an answer was on its way:
-      // ask before accusing the registrar.
-      let answers = try await ask(doubtful, .always)
-      resolutions.merge(await settle(doubtful, answers, isFinal: true).resolutions) { _, new in new }
-    }
-    await askHints(resolutions, lookUp)
-    resolutions = await weighHints(resolutions)
-    guard !Task.isCancelled else { throw CancellationError() }
-    announce(resolutions)
-    return resolutions
+    guard lookUp != .always else { return try await decide(users, lookUp) }
+    let (known, left) = settled.divide(users, at: clock.now())
+    guard !left.isEmpty else { return known }
+    let decided = try await decide(left, lookUp)
+    return known.isEmpty ? decided : known.merging(decided) { _, new in new }
   }
 
   /// Looks one user up.
-  public func resolve(_ user: UserID, _ lookUp: LookUp = .whenNotFresh) async throws(CancellationError) -> Resolution {
-    try await resolve([user], lookUp)[user] ?? .unavailable("the user was left out")
+  public nonisolated func resolve(
+    _ user: UserID, _ lookUp: LookUp = .whenNotFresh
+  ) async throws(CancellationError) -> Resolution {
+    if lookUp != .always, let known = fresh(user) { return .user(known) }
+    return try await decide([user], lookUp)[user] ?? .unavailable("the user was left out")
+  }
+
+  /// What is known of a user and fresh, for callers that cannot wait; nil says only that ``resolve(_:_:)-(UserID,_)`` has
+  /// to be asked.
+  public nonisolated func fresh(_ user: UserID) -> ResolvedUser? { settled.user(user, at: clock.now()) }
+
+  private func decide(
+    _ users: Set<UserID>, _ lookUp: LookUp
+  ) async throws(CancellationError) -> [UserID: Resolution] {
+    let changes = settled.changes
+    var settlement = await settle(users, try await ask(users, lookUp), isFinal: false)
+    if !settlement.doubtful.isEmpty {
+      // Somebody else who shares the store may have seen more than this resolver, also while an answer was on its way:
+      // ask before accusing the registrar.
+      let answers = try await ask(settlement.doubtful, .always)
+      let final = await settle(settlement.doubtful, answers, isFinal: true)
+      settlement.resolutions.merge(final.resolutions) { _, new in new }
+      settlement.times.merge(final.times) { _, new in new }
+    }
+    await askHints(settlement.resolutions, lookUp)
+    let resolutions = await weighHints(settlement.resolutions)
+    guard !Task.isCancelled else { throw CancellationError() }
+    announce(resolutions)
+    let lasting = resolutions.map { user, resolution in
+      (user, settlement.times[user].flatMap { lasting(resolution, $0) })
+    }
+    settled.settle(Dictionary(uniqueKeysWithValues: lasting), since: changes)
+    return resolutions
+  }
+
+  /// A resolution that would be the same in all of `times`; nil for any other.
+  private func lasting(_ resolution: Resolution, _ times: Range<Milliseconds>) -> SettledUsers.Settled? {
+    // What a hint shows comes whenever it does.
+    guard let user = resolution.user, user.freshness == .fresh, hints == nil || user.state.head.sourceURL == nil else {
+      return nil
+    }
+    return SettledUsers.Settled(user: user, times: times)
   }
 
   private func ask(
@@ -116,145 +153,42 @@ public actor Resolver: SignerResolving {
 
   // MARK: Deciding
 
-  /// Decides on answers and moves pins. Doubtful are those whose pin contradicts what was only remembered.
+  private struct Settlement {
+    var resolutions: [UserID: Resolution] = [:]
+    /// Those whose pin contradicts what was only remembered.
+    var doubtful: Set<UserID> = []
+    /// While every registrar's answer is fresh, where it is.
+    var times: [UserID: Range<Milliseconds>] = [:]
+  }
+
+  /// Decides on answers and moves pins.
   private func settle(
     _ users: Set<UserID>, _ answers: [[UserID: SourceAnswer]], isFinal: Bool
-  ) async -> (resolutions: [UserID: Resolution], doubtful: Set<UserID>) {
-    var resolutions: [UserID: Resolution] = [:]
-    var doubtful: Set<UserID> = []
+  ) async -> Settlement {
+    var settlement = Settlement()
     var left = users
     do throws(StoreFailure) {
       for _ in 0..<Self.pinAttempts where !left.isEmpty {
         let pins = try await store.pins(of: left)
         var changes: [PinChange] = []
         for user in left {
-          let decided = decide(user, answers.map { $0[user] ?? .unavailable("the user was left out") }, pin: pins[user])
-          resolutions[user] = decided.resolution
-          if decided.isDoubtful { doubtful.insert(user) }
+          let said = answers.map { $0[user] ?? .unavailable("the user was left out") }
+          let decided = decide(user, said, pin: pins[user])
+          settlement.resolutions[user] = decided.resolution
+          settlement.times[user] = freshTimes(said)
+          if decided.isDoubtful { settlement.doubtful.insert(user) }
           if let change = decided.change { changes.append(change) }
           if isFinal || !decided.isDoubtful { decided.notices.forEach { report($0, of: user) } }
         }
         left = changes.isEmpty ? [] : try await store.replacePins(changes)
       }
-      for user in left { resolutions[user] = .unavailable("the pin keeps changing") }
+      for user in left { settlement.resolutions[user] = .unavailable("the pin keeps changing") }
     } catch {
       // Without pins nothing can be held against what was known: no verdict is better than a wrong one.
       noticeSink.yield(.storeFailed(error))
-      for user in users { resolutions[user] = .unavailable("the pins cannot be read: \(error)") }
+      for user in users { settlement.resolutions[user] = .unavailable("the pins cannot be read: \(error)") }
     }
-    return (resolutions, doubtful)
-  }
-
-  private struct Decided {
-    var resolution: Resolution
-    var change: PinChange?
-    var isDoubtful = false
-    var notices: [TrustNotice] = []
-  }
-
-  private func decide(_ user: UserID, _ answers: [SourceAnswer], pin: Pin?) -> Decided {
-    let decision = TrustOrder.decide(answers.map(opinion))
-    switch decision.outcome {
-    case .history(let place):
-      guard case .history(let known) = answers[place] else { return Decided(resolution: .unknown) }
-      let disagreements = decision.disagreeing.map { disagreement(answers, between: $0, and: place) }
-      return follow(known, from: place, answers, pin: pin, disagreements)
-    case .unknown:
-      if let pin { return contradicted(pin, "a user that was known before is known to no registrar now", answers) }
-      if let peer = peer(user, pin: nil), peer.isBound {
-        return Decided(resolution: .user(unconfirmed(peer, pin: nil)))
-      }
-      return Decided(resolution: .unknown)
-    case .conflict(let places): return conflict(places, answers, user)
-    case .unavailable(let place):
-      if let peer = peer(user, pin: pin) { return Decided(resolution: .user(unconfirmed(peer, pin: pin))) }
-      return Decided(resolution: unanswered(answers[place]))
-    }
-  }
-
-  private func opinion(_ answer: SourceAnswer) -> RegistrarOpinion {
-    switch answer {
-    case .history(let known):
-      guard freshness(known) != nil else { return .unavailable }
-      return .history(
-        firstClaim: known.judged.state.firstClaim.hash, head: known.judged.state.head.hash,
-        isBound: known.judged.isBound)
-    case .unknown: return .unknown
-    case .conflict: return .conflict
-    case .unavailable: return .unavailable
-    }
-  }
-
-  /// Nil for what is too old to be used.
-  private func freshness(_ known: KnownHistory) -> Freshness? {
-    let age = clock.now() - known.checked
-    if (0..<settings.freshFor).contains(age) { return .fresh }
-    return age < settings.usableFor ? .stale : nil
-  }
-
-  private func unanswered(_ answer: SourceAnswer) -> Resolution {
-    switch answer {
-    case .history(let known): .expired(known.checked)
-    case .unavailable(let reason): .unavailable(reason)
-    case .unknown, .conflict: .unavailable("no registrar can be asked")
-    }
-  }
-
-  private func follow(
-    _ known: KnownHistory, from place: Int, _ answers: [SourceAnswer], pin: Pin?, _ disagreements: [Conflict]
-  ) -> Decided {
-    let user = known.judged.subject
-    var next = pin
-    var notices = disagreements.map { TrustNotice.disagreement(user, $0) }
-    if let pin {
-      do throws(Contradiction) {
-        let (followed, demotion) = try pin.following(known.judged, from: registrars[place].name)
-        next = followed
-        if let demotion { notices.append(.demoted(user, demotion)) }
-      } catch {
-        return contradicted(pin, error.reason, answers, kind: error.kind)
-      }
-    } else if known.judged.state.status != .contested {
-      next = Pin(known.judged, from: registrars[place].name, trust: .unverified)
-    }
-    let resolved = ResolvedUser(
-      judged: known.judged, freshness: freshness(known) ?? .stale, checked: known.checked,
-      registrar: registrars[place].name, pin: next, disagreements: disagreements)
-    return Decided(
-      resolution: .user(resolved), change: next == pin ? nil : PinChange(of: user, from: pin, to: next),
-      notices: notices)
-  }
-
-  private func contradicted(
-    _ pin: Pin, _ reason: String, _ answers: [SourceAnswer], kind: Conflict.Kind = .rollback
-  ) -> Decided {
-    let pinned = Evidence(source: "pin: first \(pin.first), head \(pin.head), from \(pin.registrar)", entries: [])
-    let conflict = Conflict(kind, reason, evidence: [pinned] + answers.indices.flatMap { evidence(answers, $0) })
-    return Decided(resolution: .conflict(conflict), isDoubtful: true, notices: [.conflict(pin.user, conflict)])
-  }
-
-  private func conflict(_ places: [Int], _ answers: [SourceAnswer], _ user: UserID) -> Decided {
-    if let place = places.first, places.count == 1, case .conflict(let conflict) = answers[place] {
-      return Decided(resolution: .conflict(conflict), notices: [.conflict(user, conflict)])
-    }
-    let conflict = Conflict(
-      .boundClaims, "registrars offer different first claims that both prove the id",
-      evidence: places.flatMap { evidence(answers, $0) })
-    return Decided(resolution: .conflict(conflict), notices: [.conflict(user, conflict)])
-  }
-
-  private func disagreement(_ answers: [SourceAnswer], between other: Int, and winner: Int) -> Conflict {
-    Conflict(
-      .disagreement, "\(registrars[other].name) has another history of the user than \(registrars[winner].name)",
-      evidence: evidence(answers, winner) + evidence(answers, other))
-  }
-
-  private func evidence(_ answers: [SourceAnswer], _ place: Int) -> [Evidence] {
-    switch answers[place] {
-    case .history(let known): [Evidence(source: registrars[place].name, entries: known.judged.evidence)]
-    case .conflict(let conflict): conflict.evidence
-    case .unknown, .unavailable: []
-    }
+    return settlement
   }
 
   // MARK: Telling
@@ -360,13 +294,13 @@ public actor Resolver: SignerResolving {
     }
   }
 
-  private func peer(_ user: UserID, pin: Pin?) -> JudgedHistory? {
+  func peer(_ user: UserID, pin: Pin?) -> JudgedHistory? {
     guard let known = peers.known(user), freshness(known) != nil else { return nil }
     if let pin, (try? Self.check(known.judged, against: pin)) == nil { return nil }
     return known.judged
   }
 
-  private func unconfirmed(_ judged: JudgedHistory, pin: Pin?) -> ResolvedUser {
+  func unconfirmed(_ judged: JudgedHistory, pin: Pin?) -> ResolvedUser {
     ResolvedUser(judged: judged, freshness: .stale, checked: nil, registrar: nil, pin: pin, disagreements: [])
   }
 
@@ -394,6 +328,7 @@ public actor Resolver: SignerResolving {
   public func forget(_ user: UserID) async throws(StoreFailure) {
     for source in sources { try await source.forget(user) }
     await hints?.forget(user)
+    settled.forget([user])
     peers.remove(user)
     reported[user] = nil
     announced[user] = nil

@@ -1,6 +1,7 @@
 import Cryptography
 import KeyRecords
 public import RegistryClient
+import Synchronization
 
 /// Checks that a store does what ``RegistryStore`` demands, whichever it is.
 ///
@@ -26,6 +27,7 @@ public enum StoreDuties {
   public static let all = [
     Duty(description: "histories come back, by registrar and user", check: histories),
     Duty(description: "pins are replaced only if they are as expected", check: pins),
+    Duty(description: "who waits for changes of pins is told of them, and of no others", check: pinObservers),
     Duty(description: "of racing changes of one pin exactly one is made", check: racingPins),
     Duty(description: "policies and cursors come back, by registrar", check: policiesAndCursors),
     Duty(description: "the quarantine keeps objects by signer, each once", check: quarantine),
@@ -91,6 +93,23 @@ public enum StoreDuties {
     }
     try require(try await store.replacePins([PinChange(of: one, from: new, to: nil)]).isEmpty, "a removal is left")
     try require(try await store.allPins().isEmpty, "a removed pin is there")
+  }
+
+  @Sendable private static func pinObservers(
+    _ store: any RegistryStore, _ reopen: () async throws -> any RegistryStore
+  ) async throws {
+    let (one, two) = try users()
+    let told = Mutex<[Set<UserID>]>([])
+    store.pinObservers.add { users in told.withLock { $0.append(users) } }
+    let pin = pin(one, sequence: 1)
+    _ = try await store.replacePins([
+      PinChange(of: one, from: nil, to: pin), PinChange(of: two, from: pin, to: nil),
+    ])
+    try require(told.withLock { $0 } == [[one]], "observers were not told of what was changed, or of what was not")
+    _ = try await store.replacePins([PinChange(of: one, from: nil, to: nil)])
+    try require(told.withLock { $0 }.count == 1, "observers were told of a change that was not made")
+    _ = try await store.replacePins([PinChange(of: one, from: pin, to: nil)])
+    try require(told.withLock { $0 } == [[one], [one]], "observers were not told of a removal")
   }
 
   @Sendable private static func racingPins(

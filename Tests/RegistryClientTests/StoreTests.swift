@@ -35,11 +35,13 @@ actor BrokenStore: RegistryStore {
   enum Part { case pins, policies }
 
   private let store = MemoryStore()
+  nonisolated var pinObservers: PinObservers { store.pinObservers }
   private var broken: Part?
 
   init(_ part: Part) { broken = part }
 
   func mend() { broken = nil }
+  func breakDown(_ part: Part) { broken = part }
 
   private func check(_ part: Part) throws(StoreFailure) {
     if broken == part { throw StoreFailure("the disk fails") }
