@@ -35,20 +35,9 @@ public struct VerdictLine: Sendable {
     output.append(contentsOf: #","id":"#.utf8)
     appendID(&output)
     output.append(contentsOf: #","verdict":"#.utf8)
-    append(verdict, to: &output)
+    JSONValue.appendText(of: verdict, to: &output)
     output.append(contentsOf: #","reason":"#.utf8)
-    append(reason, to: &output)
+    JSONValue.appendText(of: reason, to: &output)
     output.append(contentsOf: "}\n".utf8)
-  }
-
-  private static func append(_ text: String, to output: inout [UInt8]) {
-    // Verdicts and reasons hardly ever need an escape.
-    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
-      output.append(UInt8(ascii: "\""))
-      output.append(contentsOf: text.utf8)
-      output.append(UInt8(ascii: "\""))
-    } else {
-      output.append(contentsOf: JSONValue.text(text).text)
-    }
   }
 }

@@ -10,9 +10,13 @@ public enum Hex {
 
   /// Appends two ASCII characters per byte to `characters`.
   public static func append(_ bytes: Span<UInt8>, to characters: inout [UInt8]) {
+    var place = characters.count
+    characters.append(contentsOf: repeatElement(0, count: 2 * bytes.count))
+    var output = characters.mutableSpan
     for index in bytes.indices {
-      characters.append(digit(bytes[index] >> 4))
-      characters.append(digit(bytes[index] & 15))
+      output[place] = digit(bytes[index] >> 4)
+      output[place + 1] = digit(bytes[index] & 15)
+      place += 2
     }
   }
 

@@ -114,7 +114,9 @@ enum JSONText {
   private static func appendEscaped(_ bytes: Span<UInt8>, to output: inout [UInt8]) {
     var index = 0
     var copied = 0
-    while index < bytes.count {
+    while true {
+      index = JSONScanner.plainEnd(bytes, from: index)
+      guard index < bytes.count else { break }
       let byte = bytes[index]
       let isSurrogate = byte == WTF8.surrogateLead && index + 2 < bytes.count && bytes[index + 1] >= 0xa0
       guard isSurrogate || byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {

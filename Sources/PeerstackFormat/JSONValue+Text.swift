@@ -24,6 +24,11 @@ extension JSONValue {
     return tape.value(in: bytes.span)
   }
 
+  /// Appends the JSON text of a string.
+  public static func appendText(of string: String, to output: inout [UInt8]) {
+    JSONText.append(string.utf8.span, needsEscapes: true, to: &output)
+  }
+
   /// JSON text as `JSON.stringify` writes it: members in the order of the source, but array indexes first.
   public var text: [UInt8] {
     var output: [UInt8] = []

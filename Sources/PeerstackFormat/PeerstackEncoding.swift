@@ -34,33 +34,39 @@ public enum PeerstackEncoding {
   static func decodeBase64(_ text: Span<UInt8>, into bytes: inout [UInt8]) -> Bool {
     bytes.removeAll(keepingCapacity: true)
     guard text.count.isMultiple(of: 4) else { return false }
-    var group: UInt32 = 0
-    for index in text.indices {
-      let character = text[index]
-      guard let value = base64Value(character), character != padding || index >= text.count - 2 else { return false }
-      group = group << 6 | UInt32(value)
-      guard index & 3 == 3 else { continue }
-      bytes.append(UInt8(truncatingIfNeeded: group >> 16))
-      bytes.append(UInt8(truncatingIfNeeded: group >> 8))
-      bytes.append(UInt8(truncatingIfNeeded: group))
+    guard text.count > 0 else { return true }
+    let values = base64Values
+    bytes.append(contentsOf: repeatElement(0, count: text.count / 4 * 3))
+    var output = bytes.mutableSpan
+    var place = 0
+    var index = 0
+    while index < text.count {
+      let isLast = index == text.count - 4
+      let first = values[Int(text[index])]
+      let second = values[Int(text[index + 1])]
+      let third = isLast && text[index + 2] == padding ? 0 : values[Int(text[index + 2])]
+      let fourth = isLast && text[index + 3] == padding ? 0 : values[Int(text[index + 3])]
+      guard (first | second | third | fourth) & notBase64 == 0 else { return false }
+      output[place] = first << 2 | second >> 4
+      output[place + 1] = second << 4 | third >> 2
+      output[place + 2] = third << 6 | fourth
+      place += 3
+      index += 4
     }
-    guard text.count > 0, text[text.count - 1] == padding else { return true }
+    guard text[text.count - 1] == padding else { return true }
     bytes.removeLast(text[text.count - 2] == padding ? 2 : 1)
     return true
   }
 
-  @inline(__always)
-  private static func base64Value(_ character: UInt8) -> UInt8? {
-    switch character {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"): character - UInt8(ascii: "A")
-    case UInt8(ascii: "a")...UInt8(ascii: "z"): character - UInt8(ascii: "a") + 26
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0") + 52
-    case UInt8(ascii: "+"): 62
-    case UInt8(ascii: "/"): 63
-    case padding: 0
-    default: nil
-    }
-  }
+  /// A bit that no value of a base64 character has.
+  private static let notBase64: UInt8 = 0x80
+
+  private static let base64Values: [UInt8] = {
+    var values = [UInt8](repeating: notBase64, count: 256)
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    for (value, character) in alphabet.utf8.enumerated() { values[Int(character)] = UInt8(value) }
+    return values
+  }()
 
   /// Replaces `bytes` by what base-36 pairs hold.
   static func decodePairs(_ text: Span<UInt8>, into bytes: inout [UInt8]) {
