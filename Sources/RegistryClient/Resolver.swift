@@ -103,7 +103,7 @@ public actor Resolver: SignerResolving {
   private func decide(
     _ users: Set<UserID>, _ lookUp: LookUp
   ) async throws(CancellationError) -> [UserID: Resolution] {
-    let changes = settled.changes
+    let changes = self.settled.changes
     var settlement = await settle(users, try await ask(users, lookUp), isFinal: false)
     if !settlement.doubtful.isEmpty {
       // Somebody else who shares the store may have seen more than this resolver, also while an answer was on its way:
@@ -117,10 +117,11 @@ public actor Resolver: SignerResolving {
     let resolutions = await weighHints(settlement.resolutions)
     guard !Task.isCancelled else { throw CancellationError() }
     announce(resolutions)
-    let lasting = resolutions.map { user, resolution in
-      (user, settlement.times[user].flatMap { lasting(resolution, $0) })
+    var settled: [UserID: SettledUsers.Settled?] = [:]
+    for (user, resolution) in resolutions {
+      settled.updateValue(settlement.times[user].flatMap { lasting(resolution, $0) }, forKey: user)
     }
-    settled.settle(Dictionary(uniqueKeysWithValues: lasting), since: changes)
+    self.settled.settle(settled, since: changes)
     return resolutions
   }
 
