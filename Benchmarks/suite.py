@@ -84,17 +84,25 @@ def measure(bench, groups):
     return rows, missing
 
 
+def count(arguments):
+    """Instructions and allocations, by a program of its own: they are no pairs, and take no quiet machine."""
+    options = ["--results", arguments.results] + (["--no-build"] if arguments.no_build else [])
+    return subprocess.run([sys.executable, os.path.join(ROOT, "Benchmarks/counts.py"), *options], check=False).returncode
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer users, short runs, three pairs: under two minutes")
-    parser.add_argument("--only", help="groups, separated by commas: " + ", ".join(GROUPS))
+    parser.add_argument("--only", help="groups, separated by commas: " + ", ".join(GROUPS) + "; or counts alone")
     parser.add_argument("--no-build", action="store_true", help="take the builds that are there")
     parser.add_argument("--results", default=os.path.join(ROOT, "docs/benchmarks"),
                         help="where results.json and results.svg go, or quick.… or partial.…")
     arguments = parser.parse_args()
     # So that servers are stopped, whoever ends this.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if arguments.only == "counts":
+        sys.exit(count(arguments))
     groups = arguments.only.split(",") if arguments.only else list(GROUPS)
     if unknown := [name for name in groups if name not in GROUPS]:
         parser.error(f"there is no group {unknown[0]}: there are {', '.join(GROUPS)}")
@@ -113,7 +121,8 @@ def main():
     name = "partial" if arguments.only else "quick" if plan.quick else "results"
     report.write(arguments.results, name, rows, missing, facts)
     say(f"the figures are in {arguments.results}/{name}.json")
-    sys.exit(1 if missing or not rows else 0)
+    counting = count(arguments) if name == "results" else 0
+    sys.exit(1 if missing or not rows or counting else 0)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ extension Resolver {
   /// settings say so.
   func askHints(_ resolutions: [UserID: Resolution], _ lookUp: LookUp) async {
     guard let hints, lookUp != .known else { return }
-    let batches = await hints.take(Self.sourceURLs(resolutions), isForced: settings.areHintsAwaited && lookUp == .always)
+    let isForced = settings.areHintsAwaited && lookUp == .always
+    let batches = await hints.take(Self.sourceURLs(resolutions), isForced: isForced)
     guard !batches.isEmpty else { return }
     guard !settings.areHintsAwaited else {
       _ = await hints.ask(batches)
