@@ -80,8 +80,11 @@ public final class Registry: Sendable {
     }
   }
 
-  /// Whether the database answers, reads and transactions, and its schema is the one this program knows.
-  public var isReady: Bool { !core.isStopped && core.commitReader.pool.isAvailable && follower.isContent }
+  /// Whether the database answers, reads on every loop and transactions, and its schema is the one this program knows.
+  public var isReady: Bool {
+    !core.isStopped && core.commitReader.pool.isAvailable && core.readers.allSatisfy(\.pool.isAvailable)
+      && follower.isContent
+  }
 
   /// Counts, and how things stand.
   public var metrics: RegistryMetrics {
