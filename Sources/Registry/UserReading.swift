@@ -45,7 +45,7 @@ struct UserReading: Sendable {
     func add(_ snapshot: UserSnapshot?) {
       guard let snapshot else { return }
       found[snapshot.id] = snapshot
-      bytes += snapshot.entries.reduce(0) { $0 + $1.record.count }
+      bytes += snapshot.entries.reduce(0) { $0 + $1.recordCount }
     }
     for id in ids {
       if case .known(let snapshot) = core.index.look(memory.key(id)) {
