@@ -117,13 +117,11 @@ final class RegistryCore: Sendable {
   // MARK: Asking
 
   /// Reads with the connections of the caller's loop.
-  ///
-  /// - Parameter isForOthers: Whether others wait for the answer too, whom the end of the caller's task must not concern.
   nonisolated(nonsending) func query(
-    _ statement: PreparedStatement, _ parameters: [PostgresValue], isForOthers: Bool = false
+    _ statement: PreparedStatement, _ parameters: [PostgresValue]
   ) async throws(RegistryUnavailable) -> PostgresRows {
     do {
-      return try await reader.pool.query(statement, parameters, ignoresCancellation: isForOthers)
+      return try await reader.pool.query(statement, parameters)
     } catch {
       throw unavailable(error)
     }
