@@ -36,6 +36,9 @@ public struct PostgresConfiguration: Sendable {
   /// See ``defaultMaximumPending``.
   public var maximumPending = defaultMaximumPending
 
+  /// Further settings of the server for every connection, by name.
+  public var furtherSettings: [String: String] = [:]
+
   /// The parts of `conninfo` that may be shown.
   private let place: String
 
@@ -56,6 +59,7 @@ public struct PostgresConfiguration: Sendable {
       ("statement_timeout", String(statementTimeout.wholeMilliseconds)),
       ("idle_in_transaction_session_timeout", String(idleInTransactionTimeout.wholeMilliseconds)),
     ]
+    settings += furtherSettings.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     if let role { settings.append(("role", role)) }
     return settings
   }

@@ -44,24 +44,40 @@ public final class PostgresPool: @unchecked Sendable {
 
   /// Asks, and waits for the answer. From any thread; without a hop where the caller runs on the loop.
   ///
-  /// - Parameter ignoresCancellation: For what others wait for as well as the task that asks.
   /// - Throws: ``PostgresError``; `CancellationError` where the task has been cancelled (the answer is dropped).
   public nonisolated(nonsending) func query(
-    _ statement: PreparedStatement, _ parameters: [PostgresValue] = [], ignoresCancellation: Bool = false
+    _ statement: PreparedStatement, _ parameters: [PostgresValue] = []
   ) async throws -> PostgresRows {
-    if !ignoresCancellation { try Task.checkCancellation() }
+    try Task.checkCancellation()
     let encoded = try EncodedParameters(parameters)
     let rows = try await withCheckedThrowingContinuation { continuation in
-      let request = Request(
-        .prepared(statement, encoded), isRepeatable: true, completion: .continuation(continuation))
-      if loop.isCurrent {
-        submit(request)
-      } else {
-        loop.execute { self.submit(request) }
-      }
+      post(Request(.prepared(statement, encoded), isRepeatable: true, completion: .continuation(continuation)))
     }
-    if !ignoresCancellation { try Task.checkCancellation() }
+    try Task.checkCancellation()
     return rows
+  }
+
+  /// Asks without waiting, for what others wait for as well. From any thread; `completion` is called exactly once, with
+  /// the answer on the loop, or at once if the parameters cannot be sent.
+  public func ask(
+    _ statement: PreparedStatement, _ parameters: [PostgresValue],
+    completion: @escaping @Sendable (Result<PostgresRows, PostgresError>) -> Void
+  ) {
+    let encoded: EncodedParameters
+    do throws(PostgresError) {
+      encoded = try EncodedParameters(parameters)
+    } catch {
+      return completion(.failure(error))
+    }
+    post(Request(.prepared(statement, encoded), isRepeatable: true, completion: .callback(completion)))
+  }
+
+  private func post(_ request: Request) {
+    if loop.isCurrent {
+      submit(request)
+    } else {
+      loop.execute { self.submit(request) }
+    }
   }
 
   /// Ends all connections; what waits, and what comes later, fails with ``PostgresError/Kind/unavailable``.

@@ -57,6 +57,8 @@ final class AppMemory: Sendable {
   var applied: Int64 { appliedIndex.load(ordering: .acquiring) }
   var isForMembers: Bool { membersOnly.load(ordering: .acquiring) }
   var picture: Picture { state.withLock { $0.picture } }
+  /// The index of the newest policy of the picture; -1 without one.
+  var policyIndex: Int64 { state.withLock { $0.picture.policies.entries.last?.index ?? -1 } }
   var lastAccepted: Milliseconds { state.withLock { $0.picture.lastAccepted } }
 
   func key(_ user: UserID) -> MemoryShard.Key { MemoryShard.Key(app: number, user: user) }

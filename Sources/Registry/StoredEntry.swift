@@ -32,6 +32,11 @@ public struct StoredEntry: Sendable {
     try body(text.span.extracting(recordStart..<(text.count - 1)))
   }
 
+  /// Whether the record begins and ends as an object: what keeps an answer in one piece if the database was damaged.
+  var isObject: Bool {
+    withRecord { $0.count >= 2 && $0[0] == UInt8(ascii: "{") && $0[$0.count - 1] == UInt8(ascii: "}") }
+  }
+
   /// An entry that has been judged.
   init(_ entry: Entry) {
     index = entry.index

@@ -5,17 +5,20 @@ import Postgres
 struct UserReading: Sendable {
   /// Users that are read by one statement.
   static let usersPerQuery = 50
+  /// Statements of one request that are under way at a time.
+  static let queriesAtOnce = 8
+  /// What a user under way is taken to have, in bytes: a claim. Who has more may be read in vain.
+  static let usualUserBytes = 1_024
 
   let core: RegistryCore
   let memory: AppMemory
   let follower: Follower
 
   nonisolated(nonsending) func user(_ id: UserID) async throws(RegistryUnavailable) -> UserSnapshot? {
-    let key = memory.key(id)
-    switch core.index.look(key) {
-    case .known(let snapshot): return try await current(snapshot, key)
-    case .underWay(let fill): return try await current(fill.users()[id], key)
-    case .nothing: return try await current(read([id])[id], key)
+    switch core.index.look(memory.key(id)) {
+    case .known(let snapshot): return try await current(snapshot)
+    case .underWay(let fill): return try await current(fill.users()[id])
+    case .nothing: return try await current(end(begin([id]))[id])
     }
   }
 
@@ -45,22 +48,30 @@ struct UserReading: Sendable {
     func add(_ snapshot: UserSnapshot?) {
       guard let snapshot else { return }
       found[snapshot.id] = snapshot
-      bytes += snapshot.entries.reduce(0) { $0 + $1.record.count }
+      bytes += snapshot.entries.reduce(0) { $0 + $1.recordCount }
     }
     for id in ids {
       if case .known(let snapshot) = core.index.look(memory.key(id)) {
-        add(try await current(snapshot, memory.key(id)))
+        add(try await current(snapshot))
       } else {
         missing.append(id)
       }
     }
-    while !missing.isEmpty, bytes < byteLimit {
-      let part = Array(missing.prefix(Self.usersPerQuery))
-      missing.removeFirst(part.count)
-      let users = try await read(part)
-      for id in part { add(try await current(users[id], memory.key(id))) }
+    // Parts travel together, as far as there seems to be room for them.
+    var rest = missing[...]
+    var reads: [Read] = []
+    while true {
+      while !rest.isEmpty, reads.count < Self.queriesAtOnce,
+        bytes + reads.count * Self.usersPerQuery * Self.usualUserBytes < byteLimit
+      {
+        reads.append(begin(Array(rest.prefix(Self.usersPerQuery))))
+        rest = rest.dropFirst(Self.usersPerQuery)
+      }
+      guard !reads.isEmpty else { return (found, Array(rest)) }
+      let read = reads.removeFirst()
+      let users = try await end(read)
+      for id in read.ids { add(try await current(users[id])) }
     }
-    return (found, missing)
   }
 
   // MARK: At once
@@ -89,7 +100,7 @@ struct UserReading: Sendable {
 
   /// A snapshot that is true now, and has nothing that is not published.
   private nonisolated(nonsending) func current(
-    _ snapshot: UserSnapshot?, _ key: MemoryShard.Key
+    _ snapshot: UserSnapshot?
   ) async throws(RegistryUnavailable) -> UserSnapshot? {
     guard let snapshot else { return nil }
     if snapshot.lastIndex > memory.applied { try await waitUntilApplied(snapshot.lastIndex) }
@@ -97,7 +108,7 @@ struct UserReading: Sendable {
     let now = try core.clock.now(notBefore: memory.lastAccepted)
     if now < snapshot.validUntil { return snapshot }
     guard let settled = snapshot.settled(at: now) else { return snapshot }
-    core.index.replace(with: settled, for: key)
+    core.index.replace(with: settled, for: memory.key(snapshot.id))
     return settled
   }
 
@@ -107,61 +118,89 @@ struct UserReading: Sendable {
 
   // MARK: Reading the database
 
-  /// Reads users; those that somebody else reads already are waited for.
-  private nonisolated(nonsending) func read(_ ids: [UserID]) async throws(RegistryUnavailable) -> [UserID: UserSnapshot]
-  {
+  /// Users that are read from the database, by whom ever.
+  private struct Read {
+    let ids: [UserID]
+    let own: Fill?
+    let others: [(UserID, Fill)]
+  }
+
+  /// Sends for users; those that somebody else reads already are not asked for again.
+  ///
+  /// It goes to its end whatever becomes of the caller: others may wait for it.
+  private func begin(_ ids: [UserID]) -> Read {
     let fill = Fill()
     var own: [UserID] = []
     var others: [(UserID, Fill)] = []
     for id in ids {
       if let other = core.index.begin(fill, for: memory.key(id)) { others.append((id, other)) } else { own.append(id) }
     }
-    // To its end, even if this caller's task is cancelled: others may wait for it.
-    if !own.isEmpty { await run(fill, own) }
-    var users = own.isEmpty ? [:] : try await fill.users()
-    for (id, other) in others { users[id] = try await other.users()[id] }
+    guard !own.isEmpty else { return Read(ids: ids, own: nil, others: others) }
+    let asked = own
+    core.reader.pool.ask(Statements.readUsers, [.text(memory.id.text), .textArray(asked.map(\.text))]) { answer in
+      arrived(answer, of: asked, fill)
+    }
+    return Read(ids: ids, own: fill, others: others)
+  }
+
+  private nonisolated(nonsending) func end(_ read: Read) async throws(RegistryUnavailable) -> [UserID: UserSnapshot] {
+    var users = try await read.own?.users() ?? [:]
+    for (id, other) in read.others { users[id] = try await other.users()[id] }
     return users
   }
 
-  private nonisolated(nonsending) func run(_ fill: Fill, _ ids: [UserID]) async {
-    do throws(RegistryUnavailable) {
-      let found = try await readRows(ids)
-      var users: [UserID: UserSnapshot] = [:]
-      for id in ids {
-        let read = found[id].flatMap { UserSnapshot(app: memory.id, id, entries: $0) }
-        if read == nil, let entry = found[id]?.first {
-          throw core.unavailable(RegistryCore.tampered(entry.stored.index))
+  /// On the loop that asked.
+  private func arrived(_ answer: Result<PostgresRows, PostgresError>, of ids: [UserID], _ fill: Fill) {
+    do {
+      let rows = try answer.get()
+      let policyIndex = try rows.isEmpty ? -1 : rows[0].int64(0)
+      guard policyIndex > memory.policyIndex else { return complete(rows, of: ids, fill) }
+      // Rare: another instance has a policy that is not known here yet.
+      Task {
+        do throws(RegistryUnavailable) {
+          try await waitUntilApplied(policyIndex)
+          complete(rows, of: ids, fill)
+        } catch {
+          abandon(ids, fill, error)
         }
-        users[id] = core.index.complete(
-          memory.key(id), read, fresh: { UserSnapshot(app: memory.id, id, entries: $0) })
       }
-      fill.finish(.success(users))
     } catch {
-      for id in ids { core.index.abandon(memory.key(id), fill) }
-      fill.finish(.failure(error))
+      abandon(ids, fill, core.unavailable(error))
     }
   }
 
-  private nonisolated(nonsending) func readRows(
-    _ ids: [UserID]
-  ) async throws(RegistryUnavailable) -> [UserID: [JudgedEntry]] {
-    let rows = try await core.query(
-      Statements.readUsers, [.text(memory.id.text), .textArray(ids.map(\.text))], isForOthers: true)
-    guard !rows.isEmpty else { return [:] }
-    let policyIndex = try core.unavailable { try rows[0].int64(0) }
-    let known = memory.picture.policies.entries.last?.index ?? -1
-    if policyIndex > known { try await waitUntilApplied(policyIndex) }
-    let policies = memory.picture.policies
-    return try core.unavailable {
-      var found: [UserID: [JudgedEntry]] = [:]
-      for row in rows where try !row.isNull(1) {
-        let entry = try StoredEntry(row, from: 1)
-        guard let subject = entry.subject, let policy = policies.policy(before: entry.index) else {
-          throw RegistryCore.tampered(entry.index)
-        }
-        found[subject, default: []].append(JudgedEntry(stored: entry, policy: policy.rules))
+  private func complete(_ rows: PostgresRows, of ids: [UserID], _ fill: Fill) {
+    do {
+      let found = try entries(rows)
+      var users: [UserID: UserSnapshot] = [:]
+      users.reserveCapacity(ids.count)
+      for id in ids {
+        let read = found[id].flatMap { UserSnapshot(app: memory.id, id, entries: $0) }
+        if read == nil, let entry = found[id]?.first { throw RegistryCore.tampered(entry.stored.index) }
+        users[id] = core.index.complete(memory.key(id), read, fresh: { UserSnapshot(app: memory.id, id, entries: $0) })
       }
-      return found
+      fill.finish(.success(users))
+    } catch {
+      abandon(ids, fill, core.unavailable(error))
     }
+  }
+
+  private func abandon(_ ids: [UserID], _ fill: Fill, _ error: RegistryUnavailable) {
+    for id in ids { core.index.abandon(memory.key(id), fill) }
+    fill.finish(.failure(error))
+  }
+
+  private func entries(_ rows: PostgresRows) throws -> [UserID: [JudgedEntry]] {
+    let policies = memory.picture.policies
+    var found: [UserID: [JudgedEntry]] = [:]
+    found.reserveCapacity(rows.count)
+    for row in rows where try !row.isNull(1) {
+      let entry = try StoredEntry(row, from: 1)
+      guard let subject = entry.subject, let policy = policies.policy(before: entry.index) else {
+        throw RegistryCore.tampered(entry.index)
+      }
+      found[subject, default: []].append(JudgedEntry(stored: entry, policy: policy.rules))
+    }
+    return found
   }
 }

@@ -1,4 +1,3 @@
-import Cryptography
 public import KeyRecords
 import PeerstackFormat
 import Synchronization
@@ -42,13 +41,15 @@ public final class UserSnapshot: Sendable {
   private let settledAt: Milliseconds
   private let stateCache = Mutex<[UInt8]?>(nil)
 
-  /// What stored entries say of a user at the acceptance of the last; nil without entries, or if a record is not what was
-  /// stored, which says that the database was tampered with. No clock is asked: what it says of now is settled when it is
-  /// used.
+  /// What stored entries say of a user at the acceptance of the last; nil without entries, or if one cannot be read, which
+  /// says that the database was tampered with. No clock is asked: what it says of now is settled when it is used.
+  ///
+  /// A claim alone was judged when it was accepted, and is neither parsed nor hashed again: whether the database still has
+  /// what was stored is for `registrar check` to say, and for clients, who verify the record.
   convenience init?(app: AppID, _ id: UserID, entries: [JudgedEntry]) {
     guard let last = entries.last else { return nil }
     if entries.count == 1, last.stored.effective != nil {
-      guard last.stored.withRecord({ SHA256.hash($0) }) == last.stored.hash.bytes32 else { return nil }
+      guard last.stored.isObject else { return nil }
       self.init(app: app, id, claim: last)
       return
     }

@@ -21,6 +21,34 @@ import Testing
     return try await body(pool, loop)
   }
 
+  @Test func furtherSettingsHoldOnEveryConnection() async throws {
+    let setting = PreparedStatement("setting", "select current_setting('plan_cache_mode')")
+    try await withPool(connections: 2, { $0.furtherSettings["plan_cache_mode"] = "force_generic_plan" }) { pool, _ in
+      // Many at once go to both connections.
+      let found = try await withThrowingTaskGroup(of: String.self) { group in
+        for _ in 0..<100 { group.addTask { try await pool.query(setting)[0].text(0) } }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      #expect(found == Array(repeating: "force_generic_plan", count: 100))
+    }
+  }
+
+  @Test func whoAsksWithoutWaitingIsToldOnTheLoop() async throws {
+    try await withPool { pool, loop in
+      let (isOnLoop, rows) = await withCheckedContinuation { continuation in
+        pool.ask(.one, []) { continuation.resume(returning: (loop.isCurrent, $0)) }
+      }
+      let count = try rows.get().count
+      #expect(isOnLoop && count == 1)
+      // What cannot be sent is told as well.
+      let tooMany = [PostgresValue](repeating: .null, count: 65_536)
+      let refused = await withCheckedContinuation { continuation in
+        pool.ask(.one, tooMany) { continuation.resume(returning: $0) }
+      }
+      #expect(throws: PostgresError.self) { try refused.get() }
+    }
+  }
+
   @Test func valuesGoRoundTrip() async throws {
     let statement = PreparedStatement(
       "round_trip",
