@@ -34,26 +34,26 @@ final class RegistryCore: Sendable {
     self.commitLoop = commitLoop
     clock = RegistryClock(configuration)
     index = MemoryIndex(bytes: configuration.memoryBytes)
-    let postgres = configuration.postgres
-    let reading = Self.reading(postgres)
+    let postgres = Self.planningOnce(configuration.postgres)
     readers = readLoops.map { loop in
       let count = max(1, configuration.readConnectionsPerLoop)
-      return Reader(loop: loop, pool: PostgresPool(configuration: reading, loop: loop, connections: count))
+      return Reader(loop: loop, pool: PostgresPool(configuration: postgres, loop: loop, connections: count))
     }
     commitReader = Reader(
-      loop: commitLoop, pool: PostgresPool(configuration: reading, loop: commitLoop, connections: 1))
+      loop: commitLoop, pool: PostgresPool(configuration: postgres, loop: commitLoop, connections: 1))
     sessions = (0..<CommitPath.sessions).map { _ in PostgresSession(configuration: postgres, loop: commitLoop) }
     shortSession = PostgresSession(configuration: postgres, loop: commitLoop)
   }
 
   /// Connections that plan each statement once. Left to itself, Postgres thinks an array of one user cheaper than one of
-  /// unknown length, and so plans every look-up anew, which takes it longer than the look-up. Since a plan stays until the
-  /// statistics change, it must suit a table that grows: it goes by an index even while a scan would be cheaper.
-  private static func reading(_ postgres: PostgresConfiguration) -> PostgresConfiguration {
-    var reading = postgres
-    reading.furtherSettings["plan_cache_mode"] = "force_generic_plan"
-    reading.furtherSettings["enable_seqscan"] = "off"
-    return reading
+  /// unknown length, and so plans every look-up anew, which takes it longer than the look-up; and a plan that it keeps
+  /// from a time when there was next to nothing reads whole tables later. Since a plan stays until the statistics
+  /// change, it must suit a table that grows: it goes by an index even while a scan would be cheaper.
+  static func planningOnce(_ configuration: PostgresConfiguration) -> PostgresConfiguration {
+    var configuration = configuration
+    configuration.furtherSettings["plan_cache_mode"] = "force_generic_plan"
+    configuration.furtherSettings["enable_seqscan"] = "off"
+    return configuration
   }
 
   var logger: Logger { configuration.logger }

@@ -80,7 +80,7 @@ enum Statements {
   /// none of them has any; no row where there is no app.
   ///
   /// `offset 0` has Postgres go by the index for each user, however few entries it believes that there are: the plan of
-  /// a reader stays while the table grows (``RegistryCore``).
+  /// a connection stays while the table grows (``RegistryCore``).
   static let readUsers = PreparedStatement(
     "read_users",
     """
@@ -91,10 +91,14 @@ enum Statements {
     where a.app = $1 order by e.subject, e.index
     """)
 
-  /// The entries of some users, for who holds the lock.
+  /// The entries of some users, for who holds the lock; by the index as in ``readUsers``.
   static let histories = PreparedStatement(
     "histories",
-    "select \(entryColumns) from entries e where e.app = $1 and e.subject = any($2) order by e.subject, e.index")
+    """
+    select \(entryColumns) from unnest($2::text[]) as u (subject) cross join lateral (
+      select * from entries f where f.app = $1 and f.subject = u.subject offset 0) e
+    order by e.subject, e.index
+    """)
 
   /// Entries after an index, at most `$3`, for who holds the lock.
   static let entriesAfter = PreparedStatement(

@@ -38,7 +38,7 @@ import Testing
         for number in 0..<1000 {
           group.addTask(executorPreference: loop) {
             do {
-              _ = try await pool.query(.sleep, [.int8(Int64(number)), .int8(5)])
+              _ = try await pool.query(.sleep, [.int8(Int64(number)), .int8(50)])
               return .success(())
             } catch { return .failure(error) }
           }
@@ -46,7 +46,7 @@ import Testing
         for _ in 0..<20 {
           group.addTask(executorPreference: loop) {
             do {
-              _ = try await session.transaction { try await $0.query(.sleep, [.int8(1), .int8(5)]) }
+              _ = try await session.transaction { try await $0.query(.sleep, [.int8(1), .int8(50)]) }
               return .success(())
             } catch { return .failure(error) }
           }
