@@ -14,11 +14,21 @@ enum Statements {
   static let lockApp = PreparedStatement(
     "lock_app", "select next_index, last_accepted, user_count from apps where app = $1 for update")
 
+  // `offset 0` has Postgres go by the index for each element, however few rows it believes that there are: a plan stays
+  // while the table grows (``RegistryCore``).
   static let usedKeys = PreparedStatement(
-    "used_keys", "select public_key, subject from used_keys where app = $1 and public_key = any($2)")
+    "used_keys",
+    """
+    select e.public_key, e.subject from unnest($2::bytea[]) as u (public_key) cross join lateral (
+      select * from used_keys k where k.app = $1 and k.public_key = u.public_key offset 0) e
+    """)
 
   static let usedNonces = PreparedStatement(
-    "used_nonces", "select nonce from used_nonces where app = $1 and nonce = any($2)")
+    "used_nonces",
+    """
+    select e.nonce from unnest($2::bytea[]) as u (nonce) cross join lateral (
+      select * from used_nonces n where n.app = $1 and n.nonce = u.nonce offset 0) e
+    """)
 
   static let insertEntries = PreparedStatement(
     "insert_entries",
@@ -78,9 +88,6 @@ enum Statements {
 
   /// All entries of some users, and how far the app and its policies are, of one moment. One row without entry where
   /// none of them has any; no row where there is no app.
-  ///
-  /// `offset 0` has Postgres go by the index for each user, however few entries it believes that there are: the plan of
-  /// a connection stays while the table grows (``RegistryCore``).
   static let readUsers = PreparedStatement(
     "read_users",
     """
@@ -91,7 +98,7 @@ enum Statements {
     where a.app = $1 order by e.subject, e.index
     """)
 
-  /// The entries of some users, for who holds the lock; by the index as in ``readUsers``.
+  /// The entries of some users, for who holds the lock.
   static let histories = PreparedStatement(
     "histories",
     """
