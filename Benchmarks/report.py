@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """What comes out of a run: a table, JSON, a chart, and the table in the README beside them.
 
 report.py --table [FOLDER] prints the table of results.json as Markdown; --write puts it into the README; --check fails
