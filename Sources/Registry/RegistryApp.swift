@@ -114,7 +114,7 @@ public final class RegistryApp: Sendable {
   /// What would become of a submission now. Changes nothing, and uses nothing up.
   public nonisolated(nonsending) func dryRun(
     _ body: SubmissionBody
-  ) async throws(RegistryUnavailable) -> Result<DryRun, Refusal> {
+  ) async throws(RegistryUnavailable) -> Result<DryRunAnswer, Refusal> {
     try await DryRunning(core: core, memory: memory, reading: reading).run(body)
   }
 
