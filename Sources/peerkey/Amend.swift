@@ -128,11 +128,11 @@ struct TierOptions: ParsableArguments {
   }
 
   private func tier(_ name: String) throws -> Tier {
-    if name == Self.registrar { return .registrar(delay: delay?.span ?? Self.registrarDelay) }
+    if name == Self.registrar { return .registrar(delay: delay?.milliseconds ?? Self.registrarDelay) }
     guard (1...keys.count).contains(threshold) else {
       throw ValidationError("--threshold is 1 to the number of keys")
     }
-    return .keys(name: name, keys: keys.map(\.key), threshold: threshold, delay: delay?.span ?? 0)
+    return .keys(name: name, keys: keys.map(\.key), threshold: threshold, delay: delay?.milliseconds ?? 0)
   }
 
   /// In place of a tier of the same name; else above the signer, or at the end, but before the registrar.

@@ -2,6 +2,7 @@ import ArgumentParser
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 
 /// `peerkey history`
@@ -39,7 +40,7 @@ struct History: KeyCommand {
   }
 
   private static func line(_ entry: Entry, _ status: UserState.RecordStatus?) -> String {
-    var line = "\(entry.index)  \(TimeText.text(entry.accepted))  "
+    var line = "\(entry.index)  \(TimeWords.utc(entry.accepted))  "
     if let record = entry.record {
       line += "\(record.sequence) \(record.action.rawValue)"
       if let reason = record.reason { line += " (\(reason.rawValue))" }
@@ -49,7 +50,7 @@ struct History: KeyCommand {
     }
     if let rank = entry.rank { line += ", at rank \(rank)" }
     line += ": \(status?.status ?? "unknown")"
-    if status?.status == "pending", let effective = status?.effective { line += " until \(TimeText.text(effective))" }
+    if status?.status == "pending", let effective = status?.effective { line += " until \(TimeWords.utc(effective))" }
     return line
   }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryAPI
 import RegistryCache
 import RegistryClient
 
@@ -43,7 +44,7 @@ struct QuarantineList: KeyCommand {
   }
 
   private static func line(_ share: QuarantineShare) -> String {
-    "\(share.signer)  \(share.count) objects, \(share.bytes) bytes, the oldest from \(TimeText.text(share.oldest))"
+    "\(share.signer)  \(share.count) objects, \(share.bytes) bytes, the oldest from \(TimeWords.utc(share.oldest))"
   }
 }
 

@@ -3,6 +3,7 @@ import Cryptography
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 import RegistryConnection
 
@@ -79,7 +80,7 @@ struct Show: KeyCommand {
 
   private static func line(_ entry: Entry) -> String {
     let action = entry.record?.action.rawValue ?? "adjudication"
-    return "NOT YOURS    \(action), entry \(entry.index) of \(TimeText.text(entry.accepted)): not by this keystore"
+    return "NOT YOURS    \(action), entry \(entry.index) of \(TimeWords.utc(entry.accepted)): not by this keystore"
   }
 
   private static func json(_ app: AppID, _ keystore: SealedKeystore) -> JSONValue {

@@ -1,6 +1,7 @@
 import Cryptography
 import KeyRecords
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 
 /// An entry of the feed as it is shown.
@@ -38,7 +39,7 @@ struct WatchedEntry {
     ]
   }
 
-  var line: String { "\(entry.index)  \(TimeText.text(entry.accepted))  \(text)" }
+  var line: String { "\(entry.index)  \(TimeWords.utc(entry.accepted))  \(text)" }
 
   /// What happened, in words.
   var text: String {
@@ -80,7 +81,7 @@ struct WatchedEntry {
   /// Until when it can be stopped, by whom, and how.
   private var pendingWords: String {
     guard let effective = entry.effective, let rank = entry.rank else { return "" }
-    var words = "; PENDING until \(TimeText.text(effective)): until then it can be stopped"
+    var words = "; PENDING until \(TimeWords.utc(effective)): until then it can be stopped"
     guard let state = known?.state else { return words + " by tiers 0 to \(rank)" }
     let authority = state.head.authority
     let stopping = (0...rank).filter { authority.tiers.indices.contains($0) }
@@ -105,6 +106,6 @@ struct WatchedEntry {
   private var pastWords: String {
     guard let effective = entry.effective, effective > entry.accepted else { return "" }
     let status = known?.state.records.first { $0.record == entry.content.hash }?.status ?? "effective"
-    return "; was to take effect \(TimeText.text(effective)): \(status)"
+    return "; was to take effect \(TimeWords.utc(effective)): \(status)"
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Cryptography
 import KeyRecords
+import RegistryAPI
 
 /// An app id on the command line.
 struct AppArgument: ExpressibleByArgument {
@@ -51,14 +52,7 @@ struct SpanArgument: ExpressibleByArgument {
   let milliseconds: Milliseconds
 
   init?(argument: String) {
-    let units: [Character: Milliseconds] = ["s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
-    guard let last = argument.last else { return nil }
-    let unit = units[last]
-    guard let number = Milliseconds(unit == nil ? Substring(argument) : argument.dropLast()), number >= 0,
-      unit != nil || number == 0
-    else { return nil }
-    let (product, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
-    guard !overflow else { return nil }
-    milliseconds = product
+    guard let span = TimeWords.span(written: argument) else { return nil }
+    milliseconds = span
   }
 }
