@@ -62,6 +62,19 @@ public final class RunningProgram {
     }
   }
 
+  /// Asks it to stop with SIGTERM and waits; its exit status, 128 and the signal's number if a signal ended it.
+  @discardableResult
+  public func stop() -> Int32 {
+    process.terminate()
+    return end()
+  }
+
+  /// Waits until it ends; its exit status, as ``stop()``.
+  public func end() -> Int32 {
+    process.waitUntilExit()
+    return (process.terminationReason == .uncaughtSignal ? 128 : 0) + process.terminationStatus
+  }
+
   /// Ends it with SIGKILL.
   public func kill() {
     guard process.isRunning else { return }
