@@ -39,7 +39,7 @@ struct History: KeyCommand {
     }
   }
 
-  private static func line(_ entry: Entry, _ status: UserState.RecordStatus?) -> String {
+  static func line(_ entry: Entry, _ status: UserState.RecordStatus?) -> String {
     var line = "\(entry.index)  \(TimeWords.utc(entry.accepted))  "
     if let record = entry.record {
       line += "\(record.sequence) \(record.action.rawValue)"

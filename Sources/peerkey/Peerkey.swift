@@ -14,7 +14,8 @@ struct Peerkey: AsyncParsableCommand {
       {"error":{"code":…,"detail":…}}. See docs/peerkey.md.
       """,
     groupedSubcommands: [
-      CommandGroup(name: "Identity", subcommands: [New.self, Show.self, History.self, Watch.self, Paper.self]),
+      CommandGroup(
+        name: "Identity", subcommands: [New.self, Show.self, History.self, Watch.self, Acknowledge.self, Paper.self]),
       CommandGroup(
         name: "Key records",
         subcommands: [Claim.self, Rotate.self, Recover.self, Approve.self, Revoke.self, Amend.self, Retire.self]),

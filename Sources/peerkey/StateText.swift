@@ -21,7 +21,7 @@ enum KeyText {
 }
 
 extension Tier {
-  /// For people: `paper (1 key)`, `friends (2 of 3 keys, 3 d delay)`.
+  /// For people: `paper (1 key)`, `friends (2 of 3 keys, 3 days delay)`.
   var words: String {
     switch self {
     case .signer: return "signer (the key in force)"

@@ -18,7 +18,7 @@ struct Watch: KeyCommand {
       the registrar without loss or repetition. SIGINT and SIGTERM end it with 0.
 
       Watching your own id needs the password, to tell your own changes from a thief's: changes made with another copy of \
-      the keystore count as somebody else's.
+      the keystore count as somebody else's until you acknowledge them (peerkey acknowledge).
 
       \(Peerkey.exitCodes)
       """)
@@ -86,8 +86,9 @@ struct Watch: KeyCommand {
       try Console.answer(common.json ? shown.json.text : Array(shown.line.utf8))
       guard shown.isOwnDoing == false else { continue }
       Console.say(
-        "peerkey: SOMETHING HAPPENED TO YOUR ID, and not by this keystore: look at peerkey history; if it was not you on "
-          + "another device, take the id back with peerkey recover --reason compromised and the paper key")
+        "peerkey: SOMETHING HAPPENED TO YOUR ID, and not by this keystore: look at peerkey history; if it was you on "
+          + "another device, say so with peerkey acknowledge; if not, take the id back with peerkey recover "
+          + "--reason compromised and the paper key")
       if !follow { throw ExitStatus.happened.code }
     }
   }

@@ -21,18 +21,11 @@ struct WatchedEntry {
     return known.state.pending?.record == entry.content.hash
   }
 
-  private var action: String {
-    switch entry.content {
-    case .record(let record): record.action.rawValue
-    case .policy: "policy"
-    case .adjudication: "adjudication"
-    }
-  }
-
   var json: JSONValue {
     [
       "index": .integer(entry.index), "subject": entry.content.subject.map { .text($0.text) } ?? .null,
-      "action": .text(action), "sequence": entry.record.map { .integer($0.sequence) } ?? .null,
+      "action": .text(entry.action), "record": .text(entry.content.hash.hex),
+      "sequence": entry.record.map { .integer($0.sequence) } ?? .null,
       "rank": entry.rank.map { .integer(Int64($0)) } ?? .null,
       "effective": entry.effective.map { .integer($0) } ?? .null, "pending": .bool(isPending), "text": .text(text),
       "own": .bool(isOwnDoing == true),
@@ -48,7 +41,9 @@ struct WatchedEntry {
     if let rank = entry.rank { text += ", by tier \(tier(rank))" }
     if entry.record != nil, entry.effective == nil { text += "; a rival claim: the app's admins decide" }
     if isPending { text += pendingWords } else { text += pastWords }
-    if isOwnDoing == false { text += "; THIS IS YOUR ID, AND THIS KEYSTORE DID NOT DO IT" }
+    if isOwnDoing == false {
+      text += "; THIS IS YOUR ID, AND THIS KEYSTORE DID NOT DO IT (record \(entry.content.hash.hex))"
+    }
     return text
   }
 

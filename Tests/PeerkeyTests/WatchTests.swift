@@ -73,6 +73,33 @@ import Testing
     #expect(try WatchProcess(alice, ["--after", "start"]).wait() == 3)
   }
 
+  /// What the owner did on another device is acknowledged once; what a thief did next to it stays an alarm.
+  @Test func whatTheOwnerAcknowledgesIsNoAlarmAnyMore() throws {
+    let alice = try world.person("alice")
+    let tablet = try alice.copy("tablet")
+    let (first, second) = (try tablet.done("amend", "--expires", "2099-01-01"), try tablet.done("rotate"))
+    let hashes = try [first, second].map { try #require($0["record"]?.string) }
+    let unknown = String(repeating: "0", count: 64)
+    #expect(try alice.code("acknowledge", hashes[0], unknown, "--yes") == "unknown-record")
+    #expect(try alice.done("show")["foreign"]?.array?.count == 2, "all or nothing")
+    let noted = try alice.done("acknowledge", hashes[1], hashes[0], hashes[1], "--yes")
+    let entries = try #require(noted["acknowledged"]?.array).compactMap(\.object)
+    #expect(
+      entries.map { $0["record"]?.string } == hashes && entries.map { $0["action"]?.string } == ["amend", "rotate"])
+    #expect(try alice.done("acknowledge", hashes[0], "--yes")["acknowledged"]?.array?.isEmpty == true)
+    #expect(try alice.done("show")["foreign"]?.array?.isEmpty == true)
+
+    let watch = try WatchProcess(alice, ["--after", "start"])
+    #expect(try (0..<3).map { _ in try watch.next()["own"]?.bool } == [true, true, true])
+    // The same key, and nobody has acknowledged this.
+    try tablet.done("amend", "--expires", "2098-01-01")
+    let alarm = try watch.next()
+    #expect(alarm["own"]?.bool == false && watch.wait() == 3)
+    let hash = try #require(alarm["record"]?.string)
+    #expect(alarm["text"]?.string?.contains(hash) == true)
+    #expect(try alice.done("acknowledge", hash, "--yes")["acknowledged"]?.array?.count == 1)
+  }
+
   /// What an id had before it came to a new device is nobody's doing, for all that device can tell.
   @Test func aNewDeviceRaisesNoAlarmAboutThePast() throws {
     let alice = try world.person("alice")
