@@ -17,18 +17,14 @@ import Testing
   }
 
   /// A registrar that has said that it waits.
-  private func waiting(_ arguments: [String] = []) async throws -> RunningProgram {
+  private func waiting(_ arguments: [String]) throws -> RunningProgram {
     let program = try serve(arguments)
-    let deadline = ContinuousClock.now + .seconds(60)
-    while try !program.complaints.contains("waiting for the database: ") {
-      try #require(ContinuousClock.now < deadline, "it does not say that it waits")
-      try await Task.sleep(for: .milliseconds(10))
-    }
+    try program.waitForComplaint("waiting for the database: ")
     return program
   }
 
-  @Test func itServesWhenTheDatabaseHasCome() async throws {
-    let program = try await waiting(["--migrate", "--database-wait", "10m", "--app", "chat.example"])
+  @Test func itServesWhenTheDatabaseHasCome() throws {
+    let program = try waiting(["--migrate", "--database-wait", "10m", "--app", "chat.example"])
     let owner = try RegistrarProcess(data: folder.path("data"), log: folder.path("log"))
     var line = try program.line()
     while !line.hasPrefix("listening on http://127.0.0.1:") { line = try program.line() }
@@ -48,8 +44,8 @@ import Testing
     #expect(said.contains("cannot use the database") && said.contains("data/run") && said.contains("waited 1 s"))
   }
 
-  @Test func aSignalEndsTheWait() async throws {
-    let program = try await waiting(["--database-wait", "24h"])
+  @Test func aSignalEndsTheWait() throws {
+    let program = try waiting(["--database-wait", "24h"])
     #expect(program.stop() == 0)
   }
 
