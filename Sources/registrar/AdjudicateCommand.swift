@@ -12,7 +12,8 @@ struct AdjudicateCommand: AsyncParsableCommand {
       makes a file, each admin signs it where the key is, and `post` hands it in. The first claim stands by itself 30 \
       days after the first rival.
       """,
-    subcommands: [Decide.self, Draft.self, Sign.self, Post.self], defaultSubcommand: Decide.self)
+    subcommands: [Decide.self, Draft.self, SignSheet<SignedAdjudication>.self, PostSheet<SignedAdjudication>.self],
+    defaultSubcommand: Decide.self)
 
   struct Decide: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -54,32 +55,6 @@ struct AdjudicateCommand: AsyncParsableCommand {
         let draft = try await rivals.draft(winner: winner.hash, in: app, lead: sitting.lead)
         try AdminSheet(draft).printDraft(for: try await app.policy().policy.rules.admins)
       }
-    }
-  }
-
-  struct Sign: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Sign a drafted adjudication with admin keys. No registrar is needed; the file is written anew.")
-
-    @Argument(help: "The file that `draft` printed, with what others have signed.") var file: String
-    @OptionGroup var keys: AdminKeyOptions
-    @Flag(help: "Only show what would be signed, and by whom it is.") var show = false
-
-    func run() throws {
-      if show { return try AdminSheet.read(file, as: .adjudication).show() }
-      try AdminSheet.sign(file, as: .adjudication, with: keys.signers())
-    }
-  }
-
-  struct Post: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Hand in a signed adjudication, and print its entry.")
-
-    @Argument(help: "The signed file; - for standard input.") var file: String
-    @OptionGroup var access: AccessOptions
-
-    func run() async throws {
-      let sheet = try AdminSheet.read(file, as: .adjudication)
-      try await access.withApp(sheet.app) { try await sheet.post(to: $0) }
     }
   }
 }

@@ -9,7 +9,7 @@ struct PolicyCommand: AsyncParsableCommand {
       admin signs it where the key is, one after the other, and `post` hands it in. A policy is good for five minutes \
       before and after the time it is dated: see --post-in.
       """,
-    subcommands: [Draft.self, Sign.self, Post.self, Set.self])
+    subcommands: [Draft.self, SignSheet<SignedPolicy>.self, PostSheet<SignedPolicy>.self, Set.self])
 
   struct Draft: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,32 +25,6 @@ struct PolicyCommand: AsyncParsableCommand {
       let rules = try change.changed(policy.rules, now: now)
       let draft = rules.draft(app: app.app, after: policy, now: now + sitting.lead)
       try AdminSheet(draft).printDraft(for: policy.rules.admins)
-    }
-  }
-
-  struct Sign: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Sign a drafted policy with admin keys. No registrar is needed; the file is written anew.")
-
-    @Argument(help: "The file that `draft` printed, with what others have signed.") var file: String
-    @OptionGroup var keys: AdminKeyOptions
-    @Flag(help: "Only show what would be signed, and by whom it is.") var show = false
-
-    func run() throws {
-      if show { return try AdminSheet.read(file, as: .policy).show() }
-      try AdminSheet.sign(file, as: .policy, with: keys.signers())
-    }
-  }
-
-  struct Post: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Hand in a signed policy, and print its entry.")
-
-    @Argument(help: "The signed file; - for standard input.") var file: String
-    @OptionGroup var access: AccessOptions
-
-    func run() async throws {
-      let sheet = try AdminSheet.read(file, as: .policy)
-      try await access.withApp(sheet.app) { try await sheet.post(to: $0) }
     }
   }
 
