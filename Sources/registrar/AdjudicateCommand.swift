@@ -17,7 +17,7 @@ struct AdjudicateCommand: AsyncParsableCommand {
 
   struct Decide: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Show the claims, or decide with keys that are on this machine. (default)")
+      abstract: "Show the claims, or decide with keys that are on this machine.")
 
     @OptionGroup var contest: ContestOptions
     @Option(help: ArgumentHelp("The record hash of the claim that stands.", valueName: "hash"))

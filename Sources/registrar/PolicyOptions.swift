@@ -16,15 +16,15 @@ struct PolicyOptions: ParsableArguments {
       "A further admin's public key, who need not sign if the threshold is met; may be repeated.", valueName: "key"))
   var furtherAdmins: [KeyArgument] = []
 
-  @Option(help: ArgumentHelp("How many admins must approve (default: 1).", valueName: "n"))
+  @Option(help: ArgumentHelp("How many admins must approve.", valueName: "n"))
   var threshold = 1
 
-  @Option(help: ArgumentHelp("Who may claim: open or invite (default: open).", valueName: "who"))
+  @Option(help: ArgumentHelp("Who may claim: open or invite.", valueName: "who"))
   var admission: PolicyRules.Admission = .open
 
   @Option(
     help: ArgumentHelp(
-      "Ids made since this time (milliseconds since 1970) must be bound: `now`, `never` or a number (default: now).",
+      "Ids made since this time (milliseconds since 1970) must be bound: `now`, `never` or a number.",
       valueName: "time"))
   var boundSince = "now"
 
@@ -33,7 +33,7 @@ struct PolicyOptions: ParsableArguments {
       "How long after a first claim rival claims are let in, as 7d (default: 0, none).", valueName: "span"))
   var contestWindow: SpanArgument?
 
-  @Option(help: ArgumentHelp("Who may read keys and histories: public or members (default: public).", valueName: "who"))
+  @Option(help: ArgumentHelp("Who may read keys and histories: public or members.", valueName: "who"))
   var recordRead: PolicyRules.RecordRead = .public
 
   func rules(signers: [SigningKey], now: Milliseconds) throws -> PolicyRules {
