@@ -23,11 +23,11 @@ struct Acknowledge: KeyCommand {
   @Flag(help: "Do not ask: it was you.") var yes = false
 
   @Argument(help: ArgumentHelp("The hash of a record, as peerkey show prints it.", valueName: "hash"))
-  var records: [RecordArgument]
+  var records: [RecordHash]
 
   func perform() async throws -> Report {
     try await OwnKeys.open(common) { keys in
-      let entries = try Self.entries(records.map(\.hash), in: keys)
+      let entries = try Self.entries(records, in: keys)
       let foreign = entries.filter { !keys.keystore.accountsFor($0.content.hash, at: $0.index, in: keys.app) }
       if !foreign.isEmpty && !yes {
         foreign.flatMap { Self.describe($0, keys.status(of: $0.content.hash)) }.forEach(Console.say)
@@ -69,16 +69,6 @@ struct Acknowledge: KeyCommand {
     if let url = record.sourceURL { lines.append("  names     \(url)") }
     return lines
       + record.authority.tiers.enumerated().map { ($0 == 0 ? "  may act   " : "            ") + "\($0) \($1.words)" }
-  }
-}
-
-/// A record hash on the command line.
-struct RecordArgument: ExpressibleByArgument {
-  let hash: RecordHash
-
-  init?(argument: String) {
-    guard let hash = RecordHash(argument) else { return nil }
-    self.hash = hash
   }
 }
 

@@ -14,11 +14,11 @@ struct History: KeyCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var offline: OfflineOptions
 
-  @Argument(help: "A user id; the keystore's unless given.") var user: UserArgument?
+  @Argument(help: "A user id; the keystore's unless given.") var user: UserID?
 
   func perform() async throws -> Report {
     let sealed = user == nil ? try common.store.file.read() : nil
-    guard let id = user?.user ?? sealed?.id else { throw ValidationError("which user: give an id") }
+    guard let id = user ?? sealed?.id else { throw ValidationError("which user: give an id") }
     let app = try common.app(of: sealed)
     let address = try common.registrar(of: sealed, for: app)
     return try await RegistrarLink.openReading(
@@ -52,15 +52,5 @@ struct History: KeyCommand {
     line += ": \(status?.status ?? "unknown")"
     if status?.status == "pending", let effective = status?.effective { line += " until \(TimeWords.utc(effective))" }
     return line
-  }
-}
-
-/// A user id on the command line.
-struct UserArgument: ExpressibleByArgument {
-  let user: UserID
-
-  init?(argument: String) {
-    guard let user = UserID(argument) else { return nil }
-    self.user = user
   }
 }

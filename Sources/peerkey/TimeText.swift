@@ -1,7 +1,5 @@
-import ArgumentParser
 import Glibc
 import KeyRecords
-import RegistryAPI
 import RegistryClient
 
 /// Times as people write them, and how long ago they were.
@@ -51,25 +49,5 @@ enum TimeText {
       part.utf8.count == count && part.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(part) : nil
     }
     return numbers.count == counts.count ? numbers : nil
-  }
-}
-
-/// A time on the command line.
-struct TimeArgument: ExpressibleByArgument {
-  let time: Milliseconds
-
-  init?(argument: String) {
-    guard let time = TimeText.time(argument) else { return nil }
-    self.time = time
-  }
-}
-
-/// A span of time on the command line: a number with a unit, as in `30d`, `12h`, `90m`, `45s`, `0`.
-struct SpanArgument: ExpressibleByArgument {
-  let milliseconds: Milliseconds
-
-  init?(argument: String) {
-    guard let span = TimeWords.span(written: argument) else { return nil }
-    milliseconds = span
   }
 }

@@ -28,7 +28,7 @@ struct Watch: KeyCommand {
   @Option(
     name: .customLong("user"),
     help: ArgumentHelp("A user to watch, any number of times; the keystore's own id unless given.", valueName: "id"))
-  var users: [UserArgument] = []
+  var users: [UserID] = []
 
   @Flag(help: "Watch every entry of the app.") var all = false
 
@@ -46,7 +46,7 @@ struct Watch: KeyCommand {
     let sealed = try sealedKeystore()
     let app = try common.app(of: sealed)
     let address = try common.registrar(of: sealed, for: app)
-    let wanted = all ? nil : Set(users.isEmpty ? [sealed?.id].compactMap(\.self) : users.map(\.user))
+    let wanted = all ? nil : Set(users.isEmpty ? [sealed?.id].compactMap(\.self) : users)
     Self.endOnSignals()
     let isOwnWatched = sealed.map { wanted?.contains($0.id) ?? true } ?? false
     let isForMembers = try await RegistrarLink.open(address, app: app, cache: common.cachePlace) { link in

@@ -21,16 +21,16 @@ struct AdjudicateCommand: AsyncParsableCommand {
 
     @OptionGroup var contest: ContestOptions
     @Option(help: ArgumentHelp("The record hash of the claim that stands.", valueName: "hash"))
-    var winner: HashArgument?
+    var winner: RecordHash?
     @OptionGroup var keys: AdminKeyOptions
     @Flag(help: "Show the claims as JSON.") var json = false
     @OptionGroup var access: AccessOptions
 
     func run() async throws {
       let signers = winner == nil ? [] : try keys.signers()
-      try await access.withApp(contest.app.app) { app in
-        let rivals = try await RivalClaims(of: contest.user.user, in: app)
-        guard let winner = winner?.hash else {
+      try await access.withApp(contest.app) { app in
+        let rivals = try await RivalClaims(of: contest.user, in: app)
+        guard let winner else {
           rivals.print(isJSON: json)
           return
         }
@@ -45,14 +45,14 @@ struct AdjudicateCommand: AsyncParsableCommand {
 
     @OptionGroup var contest: ContestOptions
     @Option(help: ArgumentHelp("The record hash of the claim that stands.", valueName: "hash"))
-    var winner: HashArgument
+    var winner: RecordHash
     @OptionGroup var sitting: SittingOptions
     @OptionGroup var access: AccessOptions
 
     func run() async throws {
-      try await access.withApp(contest.app.app) { app in
-        let rivals = try await RivalClaims(of: contest.user.user, in: app)
-        let draft = try await rivals.draft(winner: winner.hash, in: app, lead: sitting.lead)
+      try await access.withApp(contest.app) { app in
+        let rivals = try await RivalClaims(of: contest.user, in: app)
+        let draft = try await rivals.draft(winner: winner, in: app, lead: sitting.lead)
         try AdminSheet(draft).printDraft(for: try await app.policy().policy.rules.admins)
       }
     }
@@ -61,8 +61,8 @@ struct AdjudicateCommand: AsyncParsableCommand {
 
 /// Whose claims.
 struct ContestOptions: ParsableArguments {
-  @Argument(help: "The app's id.") var app: AppArgument
-  @Argument(help: "The user's id.") var user: UserArgument
+  @Argument(help: "The app's id.") var app: AppID
+  @Argument(help: "The user's id.") var user: UserID
 }
 
 /// The claims of a contest that is open.

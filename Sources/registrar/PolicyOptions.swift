@@ -14,7 +14,7 @@ struct PolicyOptions: ParsableArguments {
     name: .customLong("admin"),
     help: ArgumentHelp(
       "A further admin's public key, who need not sign if the threshold is met; may be repeated.", valueName: "key"))
-  var furtherAdmins: [KeyArgument] = []
+  var furtherAdmins: [VerifyingKey] = []
 
   @Option(help: ArgumentHelp("How many admins must approve.", valueName: "n"))
   var threshold = 1
@@ -37,7 +37,7 @@ struct PolicyOptions: ParsableArguments {
   var recordRead: PolicyRules.RecordRead = .public
 
   func rules(signers: [SigningKey], now: Milliseconds) throws -> PolicyRules {
-    let keys = signers.map(\.verifyingKey) + furtherAdmins.map(\.key)
+    let keys = signers.map(\.verifyingKey) + furtherAdmins
     guard let admins = Admins(keys: keys, threshold: threshold) else {
       throw ValidationError("1 to 16 different admins, and a threshold of at most as many, make a policy")
     }
