@@ -81,7 +81,8 @@ final class HTTPConnection: @unchecked Sendable {
   /// Begins to read from an accepted socket; false, with the socket closed, when that is not possible.
   func open(_ descriptor: Int32) -> Bool {
     guard
-      let watch = try? loop.adopt(descriptor, onReadable: { self.readable() }, onWritable: { self.writable() })
+      let watch = try? loop.adopt(
+        descriptor, byEdge: true, onReadable: { self.readable() }, onWritable: { self.writable() })
     else { return false }
     self.watch = watch
     readDeadline = loop.milliseconds + service.limits.head
@@ -134,10 +135,14 @@ final class HTTPConnection: @unchecked Sendable {
   private func readable() {
     guard let watch else { return }
     let count = recv(watch.fileDescriptor, loop.scratch.baseAddress, loop.scratch.count, 0)
+    // More may wait than one read takes. It is not read at once, so that one client does not hold up the others.
+    if count == loop.scratch.count { watch.lookAgain() }
     guard count > 0 else {
       if count == 0 {
         peerEnded()
-      } else if errno != EAGAIN && errno != EINTR {
+      } else if errno == EINTR {
+        watch.lookAgain()
+      } else if errno != EAGAIN {
         close()
       }
       return
