@@ -159,7 +159,7 @@ extension EventLoop {
   /// when the loop is to end.
   fileprivate func turn() -> Bool {
     for _ in 0..<EventLoop.mostRoundsPerTurn {
-      takeMail()
+      if hasMail { takeMail() }
       runErrands()
       runEndOfTurn()
       if errands.isEmpty, endOfTurn.isEmpty { return !isStopping }
@@ -176,7 +176,7 @@ extension EventLoop {
     for index in 0..<poller.count {
       let event = poller.event(at: index)
       switch event.key {
-      case Poller.wakeKey: break
+      case Poller.wakeKey: hasMail = true
       case EventLoop.libraryKey: isLibraryReady = true
       default: tell(event)
       }
@@ -185,6 +185,7 @@ extension EventLoop {
   }
 
   private func takeMail() {
+    hasMail = false
     let phase = mail.withLock { mail in
       mail.isWoken = false
       if errands.isEmpty {

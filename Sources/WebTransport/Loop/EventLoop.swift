@@ -56,6 +56,8 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
   var endOfTurn: [() -> Void] = []
   var timers = TimerQueue()
   var timerNumber: UInt64 = 0
+  /// Whether the loop was woken since it last looked at `mail`; whoever puts something there wakes it.
+  var hasMail = true
   var isStopping = false
   var isTearingDown = false
   private var dateLookMilliseconds = UInt64.max
