@@ -4,28 +4,67 @@ import HTTPFormat
 extension HTTPConnection {
   // MARK: - Handlers
 
+  /// Answers the whole requests without a body at the beginning of `bytes` for which that can be done at once, and sends the
+  /// answers if nothing else follows. Returns how many bytes were used. It does nothing in the middle of a head.
+  ///
+  /// This is the way of almost every request, and nothing but a short cut: what it leaves is dealt with as if it had never
+  /// been here.
+  func answerAtOnce(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
+    guard case .head = phase, !hasBegunHead, output.isEmpty, let immediate = service.immediate else { return 0 }
+    var parser = RequestParser(limits: service.limits.heads)
+    var room = service.takeHeadRoom()
+    var answers = service.takeOutput()
+    var used = 0
+    while used < bytes.count, answers.count < service.limits.pendingOutput, case .head = phase {
+      let rest = UnsafeBufferPointer(rebasing: bytes[used...])
+      guard case .complete(let byteCount) = parser.parse(rest.span, into: &room), room.head.contentLength ?? 0 == 0,
+        answer(room.head, immediate, behind: &answers)
+      else { break }
+      used += byteCount
+    }
+    service.giveBack(consume room)
+    if used == bytes.count, case .head = phase {
+      deliver(consume answers)
+    } else {
+      output = consume answers
+    }
+    return used
+  }
+
+  /// Sends answers, with nothing before them.
+  private func deliver(_ answers: consuming [UInt8]) {
+    guard let watch else { return }
+    let sent = answers.withUnsafeBytes { send(watch.fileDescriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    guard sent < answers.count else { return service.giveBack(consume answers) }
+    output = answers
+    outputStart = max(sent, 0)
+    flush()
+  }
+
   /// Lets the request be answered. If that is done at once, the answer is in `output` when this returns.
-  func handle(_ head: consuming RequestHead) {
-    guard let immediate = service.immediate, answerAtOnce(head, immediate) else { return start(head) }
+  func handle(_ head: RequestHead) {
+    guard let immediate = service.immediate else { return start(head) }
+    var answers = takeOutput()
+    let isAnswered = answer(head, immediate, behind: &answers)
+    output = answers
+    guard isAnswered else { return start(head) }
     if !body.isEmpty { body = [] }
-    service.headRoom.takeBack(head)
   }
 
   /// Whether the answer was at hand.
-  private func answerAtOnce(_ head: borrowing RequestHead, _ immediate: any ImmediateHandler) -> Bool {
+  private func answer(
+    _ head: borrowing RequestHead, _ immediate: any ImmediateHandler, behind answers: inout [UInt8]
+  ) -> Bool {
     let start = service.rules.observe == nil ? nil : ContinuousClock.now
     let keepAlive = head.keepAlive && !service.isStopping
-    var earlier: [UInt8] = []
-    swap(&earlier, &output)
-    if earlier.isEmpty { earlier = service.takeOutput() }
-    let before = earlier.count
-    var answer = ResponseOutput(behind: earlier, to: head, keepAlive: keepAlive, date: loop.date)
+    let before = answers.count
+    var answer = ResponseOutput(behind: consume answers, to: head, keepAlive: keepAlive, date: loop.date)
     let status = immediate.answer(head, body: body, to: &answer)
-    output = answer.take()
+    answers = answer.take()
     guard let status else { return false }
     if start != nil {
       observe(
-        copy head, bodyBytes: body.count, status: status, responseBytes: output.count - before, start: start)
+        copy head, bodyBytes: body.count, status: status, responseBytes: answers.count - before, start: start)
     }
     answered(keepAlive: keepAlive)
     return true
@@ -92,22 +131,33 @@ extension HTTPConnection {
 
   // MARK: - Output
 
-  func append(_ response: HTTPResponse, isHead: Bool, keepAlive: Bool, minorVersion: Int) {
-    if output.isEmpty { output = service.takeOutput() }
-    ResponseSerializer.append(
-      response, to: &output, isHead: isHead, keepAlive: keepAlive, date: loop.date, minorVersion: minorVersion)
+  /// Takes `output` out, or an array in its place, to be changed and put back. In place, each look at it would have to be
+  /// checked for a change that is under way.
+  private func takeOutput() -> [UInt8] {
+    var taken: [UInt8] = []
+    swap(&taken, &output)
+    return taken.isEmpty ? service.takeOutput() : taken
   }
 
-  func write(_ bytes: [UInt8]) {
-    if output.isEmpty { output = service.takeOutput() }
-    output.append(contentsOf: bytes)
+  func append(_ response: HTTPResponse, isHead: Bool, keepAlive: Bool, minorVersion: Int) {
+    var bytes = takeOutput()
+    ResponseSerializer.append(
+      response, to: &bytes, isHead: isHead, keepAlive: keepAlive, date: loop.date, minorVersion: minorVersion)
+    output = bytes
+  }
+
+  func write(_ more: [UInt8]) {
+    var bytes = takeOutput()
+    bytes.append(contentsOf: more)
+    output = bytes
   }
 
   /// Sends what there is. When all of it has gone, the phase that waited for that goes on.
   func flush() {
     guard let watch else { return }
-    while outputStart < output.count {
-      let sent = output.withUnsafeBytes {
+    let bytes = output
+    while outputStart < bytes.count {
+      let sent = bytes.withUnsafeBytes {
         send(watch.fileDescriptor, $0.baseAddress.map { $0 + outputStart }, $0.count - outputStart, Int32(MSG_NOSIGNAL))
       }
       if sent < 0 {
@@ -122,7 +172,8 @@ extension HTTPConnection {
       outputStart += sent
     }
     outputStart = 0
-    service.giveBack(&output)
+    output = []
+    service.giveBack(consume bytes)
     writeDeadline = .max
     switch phase {
     case .finishing: startLingering(watch)
@@ -135,7 +186,7 @@ extension HTTPConnection {
     watch.requestWritable()
     // What has been sent is dropped once it is the larger part: a long answer is not kept whole for a slow reader.
     if outputStart > output.count / 2 {
-      output.removeFirst(outputStart)
+      output = Array(output[outputStart...])
       outputStart = 0
     }
     guard writeDeadline == .max else { return }
