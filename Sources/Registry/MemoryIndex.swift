@@ -52,10 +52,11 @@ final class MemoryIndex: Sendable {
   }
 
   /// Users of one moment, in the order of their keys; nil where memory has not all that is to be said of them, or has
-  /// entries beyond that moment. Each shard is locked once, and once more in the end.
+  /// entries beyond that moment, or where one comes twice. Each shard is locked once, and once more in the end.
   ///
   /// - Parameter asOf: Made before the call, so that nobody in memory lacks an entry up to it.
   func read(_ keys: [MemoryShard.Key], asOf: AsOf) -> RememberedUsers? {
+    guard MemoryShard.Key.areDistinct(keys) else { return nil }
     let (order, starts) = Self.byShard(keys)
     var found = [UserBlock?](repeating: nil, count: keys.count)
     var size = RememberedUsers.Size()

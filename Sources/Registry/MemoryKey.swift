@@ -22,6 +22,23 @@ extension MemoryShard.Key {
     hash = UInt32(truncatingIfNeeded: whole >> 32)
     spread = UInt32(truncatingIfNeeded: whole)
   }
+
+  /// Whether each comes once.
+  static func areDistinct(_ keys: [MemoryShard.Key]) -> Bool {
+    // A table of places, at most a quarter full. One more than the place; 0 where there is none.
+    var size = 16
+    while size < 4 * keys.count { size *= 2 }
+    var places = [Int32](repeating: 0, count: size)
+    for (place, key) in keys.enumerated() {
+      var cell = Int(key.hash) & (size - 1)
+      while places[cell] > 0 {
+        if keys[Int(places[cell]) - 1] == key { return false }
+        cell = (cell + 1) & (size - 1)
+      }
+      places[cell] = Int32(place + 1)
+    }
+    return true
+  }
 }
 
 /// SipHash-1-3 of an app and a user, which is what Swift's own hasher is, without the buffer that it needs for values of any
@@ -51,18 +68,21 @@ private struct KeyHash {
     v3 = key.1 ^ 0x7465_6462_7974_6573
   }
 
+  @inline(__always)
   private mutating func add(_ word: UInt64) {
     v3 ^= word
     round()
     v0 ^= word
   }
 
+  @inline(__always)
   private mutating func end() -> UInt64 {
     v2 ^= 0xff
     for _ in 0..<3 { round() }
     return v0 ^ v1 ^ v2 ^ v3
   }
 
+  @inline(__always)
   private mutating func round() {
     v0 &+= v1
     v1 = Self.rotate(v1, 13) ^ v0

@@ -51,8 +51,8 @@ public final class RegistryApp: Sendable {
     reading.withRememberedHead(id) { head in head.withRecord { body(head.recordHash, $0) } }
   }
 
-  /// Users of one moment in the order of their ids, where all that is to be known of them is known without the database.
-  /// Nil says nothing.
+  /// Users of one moment in the order of their ids, where all that is to be known of them is known without the database,
+  /// and each comes once. Nil says nothing.
   public func remembered(_ ids: [UserID]) -> RememberedUsers? { reading.remembered(ids) }
 
   /// A user now; nil if nobody has claimed the id.

@@ -64,8 +64,8 @@ final class RememberedAnswers: ImmediateHandler {
   ) -> Int? {
     let start = AnswerTally.now
     guard let app = head.withPath({ resolvePath($0) }), !app.isForMembers, JSONContent.problem(of: head) == nil,
-      let request = ResolveRequest.plain(body), let users = app.remembered(request.ids),
-      let resolution = RememberedResolution(request.ids, users)
+      let ids = ResolveRequest.plainIDs(body), let users = app.remembered(ids),
+      let resolution = RememberedResolution(ids, users)
     else { return nil }
     output.append(self.resolution, bodyCount: resolution.count) { resolution.append(to: &$0) }
     tally.note(.resolve, since: start)
