@@ -15,18 +15,23 @@ extension HTTPConnection {
     var room = service.takeHeadRoom()
     var answers = service.takeOutput()
     var used = 0
+    var unanswered: RequestHead?
     while used < bytes.count, answers.count < service.limits.pendingOutput, case .head = phase {
       let rest = UnsafeBufferPointer(rebasing: bytes[used...])
-      guard case .complete(let byteCount) = parser.parse(rest.span, into: &room), room.head.contentLength ?? 0 == 0,
-        answer(room.head, immediate, behind: &answers)
+      guard case .complete(let byteCount) = parser.parse(rest.span, into: &room), room.head.contentLength ?? 0 == 0
       else { break }
       used += byteCount
+      if !answer(room.head, immediate, behind: &answers) {
+        unanswered = room.head
+        break
+      }
     }
     service.giveBack(consume room)
-    if used == bytes.count, case .head = phase {
+    if used == bytes.count, unanswered == nil, case .head = phase {
       deliver(consume answers)
     } else {
       output = consume answers
+      if let unanswered { pass(unanswered) }
     }
     return used
   }
@@ -43,13 +48,16 @@ extension HTTPConnection {
 
   /// Lets the request be answered. If that is done at once, the answer is in `output` when this returns.
   func handle(_ head: RequestHead) {
-    guard let immediate = service.immediate else { return start(head) }
+    guard let immediate = service.immediate else { return pass(head) }
     var answers = takeOutput()
     let isAnswered = answer(head, immediate, behind: &answers)
     output = answers
-    guard isAnswered else { return start(head) }
+    guard isAnswered else { return pass(head) }
     if !body.isEmpty { body = [] }
   }
+
+  /// Lets a request be answered for which no answer was at hand.
+  private func pass(_ head: RequestHead) { start(head) }
 
   /// Whether the answer was at hand.
   private func answer(
