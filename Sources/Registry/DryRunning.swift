@@ -19,8 +19,8 @@ struct DryRunning: Sendable {
     let history = snapshot.map { $0.history() }
     var judge = BatchJudge(
       app: memory.id, now: try core.clock.now(notBefore: picture.lastAccepted), nextIndex: picture.index + 1,
-      policies: picture.policies, histories: history.map { [$0.subject: $0] } ?? [:],
-      policiesOfEntries: [:], keyOwners: owners, usedNonces: nonces)
+      policies: picture.policies, histories: history.map { [$0.subject: $0] } ?? [:], keyOwners: owners,
+      usedNonces: nonces)
     switch judge.decide(body) {
     case .refused(let refusal): return .failure(refusal)
     case .same(let entry): return .success(Self.same(entry, in: history, at: judge.now))
