@@ -72,6 +72,18 @@ public final class RegistryApp: Sendable {
     try await reading.users(ids, byteLimit: byteLimit)
   }
 
+  /// Gives users of one moment to what `makeSink` makes for them, each of the ids once, in any order.
+  ///
+  /// - Parameters:
+  ///   - ids: Each once.
+  ///   - byteLimit: As in ``users(_:byteLimit:)``.
+  ///   - makeSink: Is told up to where the answer is complete.
+  public nonisolated(nonsending) func read<Sink: UserSink>(
+    _ ids: [UserID], byteLimit: Int = APILimits.resolveAnswerBytes, into makeSink: (AsOf) -> Sink
+  ) async throws(RegistryUnavailable) -> Sink {
+    try await reading.read(ids, byteLimit: byteLimit, into: makeSink)
+  }
+
   /// Entries in the order of their indexes, as JSON Lines: those after `after`, or all without it, at most `limit` (and
   /// at most as many as a page of `export` may have). Empty past the end.
   public nonisolated(nonsending) func export(

@@ -33,8 +33,11 @@ public struct StoredEntry: Sendable {
   }
 
   /// Whether the record begins and ends as an object: what keeps an answer in one piece if the database was damaged.
-  var isObject: Bool {
-    withRecord { $0.count >= 2 && $0[0] == UInt8(ascii: "{") && $0[$0.count - 1] == UInt8(ascii: "}") }
+  var isObject: Bool { withRecord { Self.isObject($0) } }
+
+  /// The same of a record's bytes.
+  static func isObject(_ record: Span<UInt8>) -> Bool {
+    record.count >= 2 && record[0] == UInt8(ascii: "{") && record[record.count - 1] == UInt8(ascii: "}")
   }
 
   /// An entry that has been judged.
@@ -49,26 +52,28 @@ public struct StoredEntry: Sendable {
     recordStart = text.count - 1 - entry.content.canonical.count
   }
 
+  /// Places among ``Statements/entryColumns``.
+  static let subjectColumn = 4
+  static let hashColumn = 5
+  static let recordColumn = 6
+
   /// Columns of a row, in the order of ``Statements/entryColumns``.
   init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
     index = try row.int64(column)
     accepted = try row.int64(column + 1)
     effective = try row.optionalInt64(column + 2)
     rank = try row.optionalInt64(column + 3).map { Int(clamping: $0) }
-    if try row.isNull(column + 4) {
+    if try row.isNull(column + Self.subjectColumn) {
       subject = nil
     } else {
-      guard let user = try row.withBytes(column + 4, { UserID($0) }) else {
+      guard let user = try row.withBytes(column + Self.subjectColumn, { UserID($0) }) else {
         throw PostgresError(.unexpectedResult, "a subject is no user id")
       }
       subject = user
     }
-    guard let hash = try row.withBytes(column + 5, { Bytes32(span: $0) }) else {
-      throw PostgresError(.unexpectedResult, "a record hash has not 32 bytes")
-    }
-    self.hash = RecordHash(hash)
+    hash = try Self.hash(row, column + Self.hashColumn)
     let (index, accepted, effective, rank) = (index, accepted, effective, rank.map(Int64.init))
-    (text, recordStart) = try row.withBytes(column + 6) { record in
+    (text, recordStart) = try row.withBytes(column + Self.recordColumn) { record in
       var text: [UInt8] = []
       text.reserveCapacity(Entry.mostBytesBesideRecord + record.count)
       Entry.appendHead(index: index, accepted: accepted, effective: effective, rank: rank, to: &text)
@@ -77,6 +82,13 @@ public struct StoredEntry: Sendable {
       text.append(UInt8(ascii: "}"))
       return (text, start)
     }
+  }
+
+  static func hash(_ row: PostgresRow, _ column: Int) throws(PostgresError) -> RecordHash {
+    guard let hash = try row.withBytes(column, { Bytes32(span: $0) }) else {
+      throw PostgresError(.unexpectedResult, "a record hash has not 32 bytes")
+    }
+    return RecordHash(hash)
   }
 
   /// The entry with its record read; nil if the record is not one, which says that the database was tampered with.

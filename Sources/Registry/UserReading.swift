@@ -39,6 +39,31 @@ struct UserReading: Sendable {
     }
   }
 
+  /// Gives users to what `makeSink` makes for them, as above; where memory is off, straight from the database.
+  nonisolated(nonsending) func read<Sink: UserSink>(
+    _ ids: [UserID], byteLimit: Int, into makeSink: (AsOf) -> Sink
+  ) async throws(RegistryUnavailable) -> Sink {
+    guard core.index.isEnabled else {
+      let asOf = memory.asOf(now: try core.clock.now(notBefore: memory.lastAccepted))
+      return try await UnkeptReading(
+        ids, of: memory, through: asOf.index, core: core, byteLimit: byteLimit, into: makeSink(asOf)
+      ).run()
+    }
+    let found = try await users(ids, byteLimit: byteLimit)
+    let unread = Set(found.unread)
+    var sink = makeSink(found.asOf)
+    for id in ids {
+      if let user = found.users[id] {
+        sink.take(user)
+      } else if unread.contains(id) {
+        sink.takeUnread(id)
+      } else {
+        sink.takeUnknown(id)
+      }
+    }
+    return sink
+  }
+
   private nonisolated(nonsending) func gather(
     _ ids: [UserID], byteLimit: Int
   ) async throws(RegistryUnavailable) -> (found: [UserID: UserSnapshot], unread: [UserID]) {

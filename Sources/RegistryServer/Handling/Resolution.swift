@@ -24,9 +24,9 @@ struct Resolution {
   private var room: Int
 
   /// Bytes that a user takes beside its entries, in `users` or `more`, with room to spare.
-  private static let bytesPerID = 96
+  static let bytesPerID = 96
   /// Bytes of everything else but `unknown`.
-  private static let frameBytes = 512
+  static let frameBytes = 512
 
   /// - Parameter limit: Bytes of the whole answer.
   init(_ request: ResolveRequest, _ found: ResolvedUsers, limit: Int = APILimits.resolveAnswerBytes) {
@@ -87,7 +87,7 @@ struct Resolution {
   }
 
   /// Most bytes of an entry beside its record: five names, four numbers of at most 16 digits, a comma.
-  private static let bytesPerEntry = 128
+  static let bytesPerEntry = 128
 
   // MARK: The text
 
