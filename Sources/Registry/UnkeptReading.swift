@@ -32,6 +32,8 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
   private let index: Int64
   /// Those that were in force at an index up to that one, and perhaps newer ones.
   private let policies: AppHistory
+  /// Every entry after it was judged under some policy.
+  private let firstPolicyIndex: Int64
   /// In their order, each once.
   private let ids: [UserID]
   private let byteLimit: Int
@@ -48,6 +50,7 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
     pool = core.reader.pool
     self.index = index
     policies = memory.picture.policies
+    firstPolicyIndex = policies.entries.first?.index ?? .max
     self.ids = ids.sorted()
     self.byteLimit = byteLimit
     state = Mutex(State(sink: sink))
@@ -160,8 +163,7 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
 
   /// Takes a user with one entry, if that is an ordinary claim; false without having done anything if it is not.
   private func takeClaim(_ id: UserID, _ row: PostgresRow, into sink: inout Sink) throws(PostgresError) -> Bool {
-    guard let claim = try ClaimEntry(row, from: Self.entryColumn), claim.index <= index,
-      let firstPolicy = policies.entries.first, firstPolicy.index < claim.index
+    guard let claim = try ClaimEntry(row, from: Self.entryColumn), claim.index <= index, claim.index > firstPolicyIndex
     else { return false }
     return try row.withBytes(Self.entryColumn + StoredEntry.recordColumn) { record in
       guard StoredEntry.isObject(record) else { return false }

@@ -16,9 +16,6 @@ struct ResolutionText: UserSink {
   private var room: Int
   private var isFirst = true
 
-  private static let opening = Array("\":{\"entries\":[".utf8)
-  private static let closing = Array("]}".utf8)
-
   /// - Parameters:
   ///   - asOf: Up to where the answer is complete.
   ///   - limit: Bytes of the whole answer.
@@ -43,9 +40,10 @@ struct ResolutionText: UserSink {
       Entry.appendHead(
         index: claim.index, accepted: claim.accepted, effective: claim.effective, rank: claim.rank, to: &text)
       record.withUnsafeBufferPointer { text.append(contentsOf: $0) }
-      text.append(UInt8(ascii: "}"))
+      append("}]}")
+    } else {
+      append("]}")
     }
-    text += Self.closing
   }
 
   /// The first entry of an answer always fits, since none comes near the limit: so every answer makes progress.
@@ -60,7 +58,7 @@ struct ResolutionText: UserSink {
       if number > 0 { text.append(UInt8(ascii: ",")) }
       text += entry.text
     }
-    text += Self.closing
+    append("]}")
   }
 
   mutating func takeUnknown(_ id: UserID) { unknown.append(.text(id.text)) }
@@ -76,11 +74,14 @@ struct ResolutionText: UserSink {
   }
 
   private mutating func open(_ id: UserID) {
-    if !isFirst { text.append(UInt8(ascii: ",")) }
+    append(isFirst ? "\"" : ",\"")
     isFirst = false
-    text.append(UInt8(ascii: "\""))
     id.append(to: &text)
-    text += Self.opening
+    append("\":{\"entries\":[")
+  }
+
+  private mutating func append(_ mark: StaticString) {
+    text.append(contentsOf: UnsafeBufferPointer(start: mark.utf8Start, count: mark.utf8CodeUnitCount))
   }
 
   /// The JSON text, when all users have come.
