@@ -42,6 +42,9 @@ public final class RegistryApp: Sendable {
   /// Whether the policy in force keeps what is read to members. From memory, without a lock.
   public var isForMembers: Bool { memory.isForMembers }
 
+  /// Whether users are kept in memory at all.
+  public var remembersUsers: Bool { core.index.isEnabled }
+
   /// Gives the record that `GET …/keys/{user}` answers with, and its hash, to `body`, where memory knows them without a
   /// look at the clock. Nil, without a call of `body`, says nothing about the user.
   ///

@@ -1,4 +1,3 @@
-import Cryptography
 import KeyRecords
 import Postgres
 import Synchronization
@@ -11,8 +10,8 @@ import Synchronization
 /// left out. So the answer is the picture of that index, whatever is published meanwhile, and of a history that only
 /// grows.
 final class UnkeptReading<Sink: UserSink>: Sendable {
-  /// Users that are read by one statement. Sorting and sending fewer rows at a time is cheaper for Postgres, as they stay
-  /// in the processor's cache; sending fewer statements is cheaper for all else.
+  /// Users that are read by one statement. The rows of few stay in the processor's cache on their way; each statement
+  /// costs something too.
   private static var usersPerQuery: Int { 125 }
 
   private struct State {
@@ -34,7 +33,6 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
   private let policies: AppHistory
   /// Every entry after it was judged under some policy.
   private let firstPolicyIndex: Int64
-  /// In their order, each once.
   private let ids: [UserID]
   private let byteLimit: Int
   private let state: Mutex<State>
@@ -51,7 +49,7 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
     self.index = index
     policies = memory.picture.policies
     firstPolicyIndex = policies.entries.first?.index ?? .max
-    self.ids = ids.sorted()
+    self.ids = ids
     self.byteLimit = byteLimit
     state = Mutex(State(sink: sink))
   }
@@ -94,7 +92,7 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
   private func ask(_ part: Range<Int>) {
     var array = PostgresTextArray(capacity: part.count * (UserID.oldCount + 4))
     for id in ids[part] { array.append { id.append(to: &$0) } }
-    pool.ask(Statements.readUsers, [.text(app.text), .encodedTextArray(array)]) { answer in
+    pool.ask(Statements.resolveUsers, [.text(app.text), .encodedTextArray(array)]) { answer in
       self.arrived(answer, of: part)
     }
   }
@@ -114,84 +112,67 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
 
   // MARK: Rows
 
-  /// Where the columns of an entry begin.
-  private static var entryColumn: Int { 1 }
-  private static var subjectColumn: Int { entryColumn + StoredEntry.subjectColumn }
-
-  /// Gives the users of a part to the sink. Rows come in the order of subjects, as ids do, and then of indexes.
-  private func take(_ rows: PostgresRows, of ids: ArraySlice<UserID>, into sink: inout Sink) throws(PostgresError) {
-    var place = ids.startIndex
-    var next = 0
-    // One row without entry says that none of them has any.
-    if !rows.isEmpty, try rows[0].isNull(Self.entryColumn) { next = rows.count }
-    while next < rows.count {
-      let first = next
-      while place < ids.endIndex, try !isEntry(rows[first], of: ids[place]) {
-        sink.takeUnknown(ids[place])
-        place += 1
-      }
-      guard place < ids.endIndex else {
-        throw PostgresError(.unexpectedResult, "the database has users in another order than was asked for")
-      }
-      next += 1
-      while next < rows.count, try isEntry(rows[next], of: ids[place]) { next += 1 }
-      try take(ids[place], rows[first..<next], into: &sink)
-      place += 1
-    }
-    for id in ids[place...] { sink.takeUnknown(id) }
+  /// The columns of ``Statements/resolveUsers``.
+  private enum Column {
+    static var place: Int { 0 }
+    static var facts: Int { 1 }
+    static var hash: Int { 5 }
+    static var record: Int { 6 }
   }
 
-  private func isEntry(_ row: PostgresRow, of id: UserID) throws(PostgresError) -> Bool {
-    try row.withBytes(Self.subjectColumn) { id.isMade(of: $0) }
+  /// Gives the users of a part to the sink.
+  private func take(_ rows: PostgresRows, of ids: ArraySlice<UserID>, into sink: inout Sink) throws(PostgresError) {
+    var next = ids.startIndex
+    var row = 0
+    while row < rows.count {
+      let place = try rows[row].int64(Column.place)
+      guard place >= 1, place <= ids.count else { throw Self.disorder }
+      let found = ids.startIndex + Int(place) - 1
+      guard found >= next else { throw Self.disorder }
+      for id in ids[next..<found] { sink.takeUnknown(id) }
+      let first = row
+      row += 1
+      while row < rows.count, try rows[row].int64(Column.place) == place { row += 1 }
+      let isClaim = row - first == 1 ? try takeClaim(ids[found], rows[first], into: &sink) : false
+      if !isClaim {
+        try take(ids[found], rows[first..<row], into: &sink)
+      }
+      next = found + 1
+    }
+    for id in ids[next...] { sink.takeUnknown(id) }
+  }
+
+  private static var disorder: PostgresError {
+    PostgresError(.unexpectedResult, "the database gives users in another order than they were asked for")
+  }
+
+  /// Takes a user with one entry, if that is an ordinary claim; false without having done anything if it is not.
+  ///
+  /// It is neither parsed nor hashed, as in ``UserSnapshot/init(app:_:entries:)``.
+  private func takeClaim(_ id: UserID, _ row: PostgresRow, into sink: inout Sink) throws(PostgresError) -> Bool {
+    let facts = try StoredFacts(row, from: Column.facts, hash: Column.hash)
+    guard facts.effective != nil, facts.index <= index, facts.index > firstPolicyIndex else { return false }
+    return try row.withBytes(Column.record) { record in
+      guard StoredEntry.isObject(record) else { return false }
+      sink.take(id, claim: facts, record: record)
+      return true
+    }
   }
 
   private func take(_ id: UserID, _ rows: Slice<PostgresRows>, into sink: inout Sink) throws(PostgresError) {
-    if rows.count == 1, try takeClaim(id, rows[rows.startIndex], into: &sink) { return }
     var entries: [JudgedEntry] = []
     for row in rows {
-      let entry = try StoredEntry(row, from: Self.entryColumn)
-      if entry.index > index { break }
-      guard let policy = policies.policy(before: entry.index) else { throw RegistryCore.tampered(entry.index) }
+      let facts = try StoredFacts(row, from: Column.facts, hash: Column.hash)
+      if facts.index > index { continue }
+      guard let policy = policies.policy(before: facts.index) else { throw RegistryCore.tampered(facts.index) }
+      let entry = try StoredEntry(facts, of: id, row, record: Column.record)
       entries.append(JudgedEntry(stored: entry, policy: policy.rules))
     }
     guard let first = entries.first else { return sink.takeUnknown(id) }
+    entries.sort { $0.stored.index < $1.stored.index }
     guard let user = UserSnapshot(app: app, id, entries: entries) else {
       throw RegistryCore.tampered(first.stored.index)
     }
     sink.take(user)
-  }
-
-  /// Takes a user with one entry, if that is an ordinary claim; false without having done anything if it is not.
-  private func takeClaim(_ id: UserID, _ row: PostgresRow, into sink: inout Sink) throws(PostgresError) -> Bool {
-    guard let claim = try ClaimEntry(row, from: Self.entryColumn), claim.index <= index, claim.index > firstPolicyIndex
-    else { return false }
-    return try row.withBytes(Self.entryColumn + StoredEntry.recordColumn) { record in
-      guard StoredEntry.isObject(record) else { return false }
-      sink.take(id, claim: claim, record: record)
-      return true
-    }
-  }
-}
-
-extension ClaimEntry {
-  /// Columns of a row, in the order of ``Statements/entryColumns``; nil for what is in force never.
-  fileprivate init?(_ row: PostgresRow, from column: Int) throws(PostgresError) {
-    guard let effective = try row.optionalInt64(column + 2) else { return nil }
-    self.effective = effective
-    index = try row.int64(column)
-    accepted = try row.int64(column + 1)
-    rank = try row.optionalInt64(column + 3)
-    hash = try StoredEntry.hash(row, column + StoredEntry.hashColumn)
-  }
-}
-
-extension UserID {
-  /// Whether these are its characters.
-  fileprivate func isMade(of characters: Span<UInt8>) -> Bool {
-    withCharacters { own in
-      guard own.count == characters.count else { return false }
-      for index in own.indices where own[index] != characters[index] { return false }
-      return true
-    }
   }
 }

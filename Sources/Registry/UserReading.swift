@@ -107,7 +107,7 @@ struct UserReading: Sendable {
   }
 
   func remembered(_ ids: [UserID]) -> (asOf: AsOf, users: [UserSnapshot?])? {
-    guard let now = try? core.clock.now(notBefore: memory.lastAccepted) else { return nil }
+    guard core.index.isEnabled, let now = try? core.clock.now(notBefore: memory.lastAccepted) else { return nil }
     // First, so that nobody in memory lacks an entry up to it; who has one beyond it is of a later moment.
     let asOf = memory.asOf(now: now)
     guard let users = core.index.glance(ids.map { memory.key($0) }) else { return nil }

@@ -31,14 +31,13 @@ struct ResolutionText: UserSink {
   /// Bytes that are made room for: a claim with two tiers of authority.
   private static let usualBytesPerUser = 1_024
 
-  mutating func take(_ id: UserID, claim: ClaimEntry, record: Span<UInt8>) {
+  mutating func take(_ id: UserID, claim: StoredFacts, record: Span<UInt8>) {
     recordBytes += record.count
     let isKnown = !have.isEmpty && have[id] == claim.hash
     guard isKnown || fits(record.count) else { return takeUnread(id) }
     open(id)
     if !isKnown {
-      Entry.appendHead(
-        index: claim.index, accepted: claim.accepted, effective: claim.effective, rank: claim.rank, to: &text)
+      claim.appendHead(to: &text)
       record.withUnsafeBufferPointer { text.append(contentsOf: $0) }
       append("}]}")
     } else {
