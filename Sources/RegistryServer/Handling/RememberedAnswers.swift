@@ -63,7 +63,8 @@ final class RememberedAnswers: ImmediateHandler {
     _ head: borrowing RequestHead, _ body: [UInt8], to output: inout ResponseOutput
   ) -> Int? {
     let start = AnswerTally.now
-    guard let app = head.withPath({ resolvePath($0) }), app.remembersUsers, !app.isForMembers, JSONContent.problem(of: head) == nil,
+    guard let app = head.withPath({ resolvePath($0) }), app.remembersUsers, !app.isForMembers,
+      JSONContent.problem(of: head) == nil,
       let request = ResolveRequest.plain(body), let found = app.remembered(request.ids)
     else { return nil }
     let resolution = Resolution(request, asOf: found.asOf, users: found.users)

@@ -28,12 +28,6 @@ struct Resolution {
   /// Bytes of everything else but `unknown`.
   static let frameBytes = 512
 
-  /// - Parameter limit: Bytes of the whole answer.
-  init(_ request: ResolveRequest, _ found: ResolvedUsers, limit: Int = APILimits.resolveAnswerBytes) {
-    self.init(
-      request, asOf: found.asOf, users: request.ids.map { found.users[$0] }, unread: Set(found.unread), limit: limit)
-  }
-
   /// - Parameters:
   ///   - users: Who was found, for each id in the order of the request.
   ///   - unread: Ids that were not looked for.
