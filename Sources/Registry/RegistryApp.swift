@@ -42,6 +42,9 @@ public final class RegistryApp: Sendable {
   /// Whether the policy in force keeps what is read to members. From memory, without a lock.
   public var isForMembers: Bool { memory.isForMembers }
 
+  /// Whether users are kept in memory at all.
+  public var remembersUsers: Bool { core.index.isEnabled }
+
   /// Gives the record that `GET …/keys/{user}` answers with, and its hash, to `body`, where memory knows them without a
   /// look at the clock. Nil, without a call of `body`, says nothing about the user.
   ///
@@ -69,6 +72,18 @@ public final class RegistryApp: Sendable {
     _ ids: [UserID], byteLimit: Int = APILimits.resolveAnswerBytes
   ) async throws(RegistryUnavailable) -> ResolvedUsers {
     try await reading.users(ids, byteLimit: byteLimit)
+  }
+
+  /// Gives users of one moment to what `makeSink` makes for them, each of the ids once, in any order.
+  ///
+  /// - Parameters:
+  ///   - ids: Each once.
+  ///   - byteLimit: As in ``users(_:byteLimit:)``.
+  ///   - makeSink: Is told up to where the answer is complete.
+  public nonisolated(nonsending) func read<Sink: UserSink>(
+    _ ids: [UserID], byteLimit: Int = APILimits.resolveAnswerBytes, into makeSink: (AsOf) -> Sink
+  ) async throws(RegistryUnavailable) -> Sink {
+    try await reading.read(ids, byteLimit: byteLimit, into: makeSink)
   }
 
   /// Entries in the order of their indexes, as JSON Lines: those after `after`, or all without it, at most `limit` (and

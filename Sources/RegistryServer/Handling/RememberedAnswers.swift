@@ -63,7 +63,8 @@ final class RememberedAnswers: ImmediateHandler {
     _ head: borrowing RequestHead, _ body: [UInt8], to output: inout ResponseOutput
   ) -> Int? {
     let start = AnswerTally.now
-    guard let app = head.withPath({ resolvePath($0) }), !app.isForMembers, JSONContent.problem(of: head) == nil,
+    guard let app = head.withPath({ resolvePath($0) }), app.remembersUsers, !app.isForMembers,
+      JSONContent.problem(of: head) == nil,
       let ids = ResolveRequest.plainIDs(body), let users = app.remembered(ids),
       let resolution = RememberedResolution(ids, users)
     else { return nil }
