@@ -93,7 +93,7 @@ struct Resolution {
 }
 
 /// The same for users that memory has, with all their entries: what is usual. It is written once, straight from memory.
-struct RememberedResolution: ~Copyable {
+struct RememberedResolution {
   private let ids: [UserID]
   private let users: RememberedUsers
   private let start: [UInt8]
@@ -109,7 +109,7 @@ struct RememberedResolution: ~Copyable {
   /// - Parameters:
   ///   - ids: Each once.
   ///   - users: Theirs, in the same order.
-  init?(_ ids: [UserID], _ users: consuming RememberedUsers, limit: Int = APILimits.resolveAnswerBytes) {
+  init?(_ ids: [UserID], _ users: RememberedUsers, limit: Int = APILimits.resolveAnswerBytes) {
     let absent = users.unclaimedCount == 0 ? [] : ids.indices.filter { users.textByteCount(at: $0) == 0 }
     let unknown = ResolutionText.list(absent.map { .text(ids[$0].text) })
     let entryBytes = users.textByteCount + users.entryCount * ResolutionText.bytesPerEntry
