@@ -2,9 +2,9 @@
 ///
 /// Nothing is copied: memory keeps what this refers to, and others go on with memory meanwhile. So it may be held for as long
 /// as an answer is put together, and no longer.
-public struct RememberedUsers: ~Copyable {
+public final class RememberedUsers: Sendable {
   /// What all users have together.
-  struct Size {
+  struct Size: Sendable {
     var textBytes = 0
     var entries = 0
     var unclaimed = 0

@@ -5,7 +5,7 @@ import RegistryAPI
 
 /// The answer to `resolve` for users that memory has, with all their entries: what is usual. It is measured first, so that it
 /// can be written in one go, straight from memory, behind a head that says how long it is.
-struct RememberedResolution: ~Copyable {
+struct RememberedResolution {
   private let ids: [UserID]
   private let users: RememberedUsers
   private let start: [UInt8]
@@ -21,7 +21,7 @@ struct RememberedResolution: ~Copyable {
   /// - Parameters:
   ///   - ids: Each once.
   ///   - users: Theirs, in the same order.
-  init?(_ ids: [UserID], _ users: consuming RememberedUsers, limit: Int = APILimits.resolveAnswerBytes) {
+  init?(_ ids: [UserID], _ users: RememberedUsers, limit: Int = APILimits.resolveAnswerBytes) {
     let absent = users.unclaimedCount == 0 ? [] : ids.indices.filter { users.textByteCount(at: $0) == 0 }
     let unknown = ResolutionFrame.list(absent.map { .text(ids[$0].text) })
     let entryBytes = users.textByteCount + users.entryCount * ResolutionFrame.bytesPerEntry
