@@ -23,10 +23,8 @@ public struct Adjudication: Sendable {
 
   static let requiredFields = ["type", "id", "app", "subject", "winner", "modified", "approvals", "signature"]
 
-  init(
-    _ value: JSONValue, canonical: [UInt8], of expected: AppID, verifyingSignatures: Bool
-  ) throws(Refusal) {
-    let fields = try FieldReader(value, areKeysVerified: !verifyingSignatures)
+  init(_ json: StrictJSON, of expected: AppID, verifyingSignatures: Bool) throws(Refusal) {
+    let fields = try FieldReader(json.value, areKeysVerified: !verifyingSignatures)
     try fields.check(required: Self.requiredFields)
     try fields.expect("type", ObjectType.adjudication.rawValue)
     app = try fields.appID()
@@ -36,9 +34,9 @@ public struct Adjudication: Sendable {
     try fields.expect("id", "\(subject):a\(winner.hex.prefix(Self.idCount))")
     modified = try fields.integer("modified")
     let form = try SignedForm(fields) { $0 }
-    if verifyingSignatures { try form.verify(value) }
+    if verifyingSignatures { try form.verify(json) }
     approving = form.approving
-    self.canonical = canonical
+    canonical = json.canonical
     hash = RecordHash(of: canonical)
   }
 }

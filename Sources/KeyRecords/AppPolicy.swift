@@ -98,10 +98,8 @@ public struct AppPolicy: Sendable {
     "approvals", "signature",
   ]
 
-  init(
-    _ value: JSONValue, canonical: [UInt8], of expected: AppID, verifyingSignatures: Bool
-  ) throws(Refusal) {
-    let fields = try FieldReader(value, areKeysVerified: !verifyingSignatures)
+  init(_ json: StrictJSON, of expected: AppID, verifyingSignatures: Bool) throws(Refusal) {
+    let fields = try FieldReader(json.value, areKeysVerified: !verifyingSignatures)
     try fields.check(required: Self.requiredFields, optional: ["previous"])
     try fields.expect("type", ObjectType.policy.rawValue)
     app = try fields.appID()
@@ -113,9 +111,9 @@ public struct AppPolicy: Sendable {
     rules = try PolicyRules(fields)
     modified = try fields.integer("modified")
     let form = try SignedForm(fields) { $0 }
-    if verifyingSignatures { try form.verify(value) }
+    if verifyingSignatures { try form.verify(json) }
     approving = form.approving
-    self.canonical = canonical
+    canonical = json.canonical
     hash = RecordHash(of: canonical)
   }
 }

@@ -51,29 +51,16 @@ public struct Entry: Sendable {
   public static func appendHead(
     index: Int64, accepted: Milliseconds, effective: Milliseconds?, rank: Int64?, to text: inout [UInt8]
   ) {
-    append("{\"index\":", index, to: &text)
-    append(",\"accepted\":", accepted, to: &text)
-    append(",\"effective\":", effective, to: &text)
-    append(",\"rank\":", rank, to: &text)
-    append(",\"record\":", to: &text)
-  }
-
-  private static func append(_ name: StaticString, to text: inout [UInt8]) {
-    text.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-  }
-
-  /// A name and a number, written here because a string for each would cost more than all else of an entry.
-  private static func append(_ name: StaticString, _ number: Int64?, to text: inout [UInt8]) {
-    append(name, to: &text)
-    guard let number else { return append("null", to: &text) }
-    if number < 0 { text.append(UInt8(ascii: "-")) }
-    let start = text.count
-    var rest = number.magnitude
-    repeat {
-      text.append(UInt8(ascii: "0") + UInt8(rest % 10))
-      rest /= 10
-    } while rest > 0
-    text[start...].reverse()
+    // Put together on the stack: so the text grows once, and no number becomes a string.
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: mostBytesBesideRecord) { buffer in
+      var head = EntryHead(buffer)
+      head.append("{\"index\":", index)
+      head.append(",\"accepted\":", accepted)
+      head.append(",\"effective\":", effective)
+      head.append(",\"rank\":", rank)
+      head.append(",\"record\":")
+      text.append(contentsOf: head.written)
+    }
   }
 
   /// Reads an entry as a registrar, an export or a peer gives it, and verifies what is in it.
@@ -88,6 +75,46 @@ public struct Entry: Sendable {
       return Entry(
         index: try fields.integer("index"), accepted: try fields.integer("accepted"), effective: effective, rank: rank,
         content: try Submission.verify(fields.object["record"] ?? .null, app: app).get())
+    }
+  }
+}
+
+/// The beginning of an entry's text while it is put together. Names and numbers take less than
+/// ``Entry/mostBytesBesideRecord`` bytes.
+private struct EntryHead {
+  private let buffer: UnsafeMutableBufferPointer<UInt8>
+  private var count = 0
+
+  /// Digits that a number has at most.
+  private static let mostDigits = 20
+
+  init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
+
+  var written: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: buffer[..<count]) }
+
+  mutating func append(_ name: StaticString) {
+    precondition(name.utf8CodeUnitCount <= buffer.count - count)
+    for index in 0..<name.utf8CodeUnitCount { buffer[count + index] = name.utf8Start[index] }
+    count += name.utf8CodeUnitCount
+  }
+
+  mutating func append(_ name: StaticString, _ number: Int64?) {
+    append(name)
+    guard let number else { return append("null") }
+    if number < 0 { append("-") }
+    precondition(Self.mostDigits <= buffer.count - count)
+    // The last digit comes first, so they begin at the end of the buffer.
+    var place = buffer.count
+    var rest = number.magnitude
+    repeat {
+      place -= 1
+      let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+      buffer[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit)
+      rest = quotient
+    } while rest > 0
+    for index in place..<buffer.count {
+      buffer[count] = buffer[index]
+      count += 1
     }
   }
 }

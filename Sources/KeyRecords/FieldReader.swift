@@ -19,11 +19,19 @@ struct FieldReader {
 
   /// Refuses fields that are not named, and the absence of those that are required.
   func check(required: [String], optional: [String] = []) throws(Refusal) {
+    var found = 0
     for name in object.names {
-      guard let text = name.string, required.contains(text) || optional.contains(text) else {
-        throw .invalidField(pointer(name.string ?? "\u{FFFD}"))
+      if let text = name.string {
+        if required.contains(text) {
+          found += 1
+          continue
+        }
+        if optional.contains(text) { continue }
       }
+      throw .invalidField(pointer(name.string ?? "\u{FFFD}"))
     }
+    // No name comes twice: so many were found that none is missing.
+    if found == required.count { return }
     for name in required where object[name] == nil { throw .invalidField(pointer(name)) }
   }
 
@@ -132,7 +140,9 @@ struct FieldReader {
 
 extension FieldReader {
   /// An authority (§4).
-  func authority(_ name: String = "authority") throws(Refusal) -> Authority {
+  ///
+  /// - Parameter count: bytes of the canonical text that it is a part of: it has no more.
+  func authority(_ name: String = "authority", inTextOf count: Int = .max) throws(Refusal) -> Authority {
     let elements = try array(name)
     guard Limits.tiers.contains(elements.count) else { throw fail(name) }
     var tiers: [Tier] = []
@@ -143,7 +153,8 @@ extension FieldReader {
       tiers.append(tier)
     }
     guard let authority = Authority(tiers: tiers) else { throw fail(name) }
-    guard CanonicalJSON.bytes(of: .array(elements)).count <= Limits.authorityBytes else { throw fail(name) }
+    guard count <= Limits.authorityBytes || CanonicalJSON.bytes(of: .array(elements)).count <= Limits.authorityBytes
+    else { throw fail(name) }
     return authority
   }
 

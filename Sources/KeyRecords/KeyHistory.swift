@@ -23,6 +23,10 @@ public struct KeyHistory: Sendable {
 
   /// The entries.
   public var entries: [Entry] { items.map(\.entry) }
+  /// What each entry was judged under.
+  public var policies: [PolicyRules] { items.map(\.policy) }
+  /// How many entries there are.
+  public var count: Int { items.count }
   /// Whether nobody has claimed the user yet.
   public var isEmpty: Bool { items.isEmpty }
 

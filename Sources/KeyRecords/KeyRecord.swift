@@ -3,7 +3,10 @@ import PeerstackFormat
 
 /// A key record whose form and signatures have been verified (protocol §3). Whether it may be is for ``judge(_:in:at:)``
 /// to say.
-public struct KeyRecord: Sendable {
+///
+/// It never changes, and so is one reference: entries, histories and states hold the same record, and to hand it on costs
+/// one count, not one for each field.
+public final class KeyRecord: Sendable {
   /// What a record does.
   public enum Action: String, Sendable, Hashable, CaseIterable {
     /// Opens a history.
@@ -81,10 +84,8 @@ public struct KeyRecord: Sendable {
   static let optionalFields = ["previous", "reason", "compromised", "expires", "sourceUrl"]
 
   /// Reads the fields; verifies the signatures unless they were verified when the record was accepted.
-  init(
-    _ value: JSONValue, canonical: [UInt8], of expected: AppID, verifyingSignatures: Bool
-  ) throws(Refusal) {
-    let fields = try FieldReader(value, areKeysVerified: !verifyingSignatures)
+  init(_ json: StrictJSON, of expected: AppID, verifyingSignatures: Bool) throws(Refusal) {
+    let fields = try FieldReader(json.value, areKeysVerified: !verifyingSignatures)
     try fields.check(required: Self.requiredFields, optional: Self.optionalFields)
     try fields.expect("type", ObjectType.keyRecord.rawValue)
     try fields.expect("group", "users")
@@ -101,24 +102,51 @@ public struct KeyRecord: Sendable {
     previous = sequence > 0 ? try fields.hash("previous") : nil
     publicKey = try fields.verifyingKey("publicKey")
     publicBoxKey = try fields.publicBoxKey("publicBoxKey")
-    authority = try fields.authority()
-    try Self.checkTiers(of: authority, lack: publicKey)
+    authority = try fields.authority(inTextOf: json.canonical.count)
+    try KeyRecord.checkTiers(of: authority, lack: publicKey)
     incarnation = try fields.integer("incarnation")
     guard action != .claim || incarnation == 0 else { throw fields.fail("incarnation") }
-    reason = try Self.reason(fields, action)
+    reason = try KeyRecord.reason(fields, action)
     guard !fields.has("compromised") || reason == .compromised else { throw fields.fail("compromised") }
     compromised = try fields.integerIfPresent("compromised")
     guard !fields.has("expires") || !action.endsKey else { throw fields.fail("expires") }
     expires = try fields.integerIfPresent("expires")
-    sourceURL = try Self.sourceURL(fields)
+    sourceURL = try KeyRecord.sourceURL(fields)
     modified = try fields.integer("modified")
     let (own, endsKey) = (publicKey, action.endsKey)
     let form = try SignedForm(fields) { first in endsKey ? first ?? own : own }
-    if verifyingSignatures { try form.verify(value) }
+    if verifyingSignatures { try form.verify(json) }
     approving = form.approving
-    self.canonical = canonical
+    canonical = json.canonical
     hash = RecordHash(of: canonical)
     boundness = action == .claim ? Boundness() : nil
+  }
+
+  /// A record of which the caller answers for form and signatures (§5.1). It has no canonical text.
+  ///
+  /// The rules are shown to hold for every order of events by driving ``judge(_:in:at:)`` over far more records than can
+  /// be signed. No client has this entrance: it is visible in this package alone, and its tests are its only callers.
+  ///
+  /// - Parameter hash: Stands for the record hash, and must be another for every record.
+  package init(assembling draft: RecordDraft, approving: Set<VerifyingKey>, hash: RecordHash) {
+    app = draft.app
+    subject = draft.subject
+    sequence = draft.sequence
+    previous = draft.previous
+    action = draft.action
+    publicKey = draft.publicKey
+    publicBoxKey = draft.publicBoxKey
+    authority = draft.authority
+    incarnation = draft.incarnation
+    reason = draft.reason
+    compromised = draft.compromised
+    expires = draft.expires
+    sourceURL = draft.sourceURL
+    modified = draft.modified
+    self.approving = approving
+    canonical = []
+    self.hash = hash
+    boundness = draft.action == .claim ? Boundness() : nil
   }
 
   private static func reason(_ fields: FieldReader, _ action: Action) throws(Refusal) -> Reason? {

@@ -38,20 +38,22 @@ public struct UserID: Hashable, Sendable, Comparable, CustomStringConvertible {
   /// Characters at the end of a bound id that prove its first record (§2.3).
   public static let boundCount = 15
 
-  // The characters and zeros behind them, as they lie in memory: an id in a table or an array costs no heap memory and no
-  // reference counts, and is compared by four words.
-  private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+  /// The characters and zeros behind them, as they lie in memory: an id in a table or an array costs no heap memory and no
+  /// reference counts, and is compared by four words.
+  public private(set) var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
   /// Nil for what is no user id.
   public init?(_ characters: Span<UInt8>) {
-    switch characters.count {
-    case Self.count: for index in characters.indices where !AppID.isAlphanumeric(characters[index]) { return nil }
-    case Self.oldCount: for index in characters.indices where !Self.isHexadecimal(characters[index]) { return nil }
-    default: return nil
-    }
+    guard characters.count == Self.count || characters.count == Self.oldCount else { return nil }
+    let isOfToday = characters.count == Self.count
     withUnsafeMutableBytes(of: &words) { target in
       characters.withUnsafeBytes { target.copyMemory(from: $0) }
     }
+    let last = UInt8(ascii: isOfToday ? "z" : "f")
+    let end = isOfToday ? words.3 | Self.digitsBehindOne : words.3
+    guard Self.hasDigits(words.0, through: last), Self.hasDigits(words.1, through: last),
+      Self.hasDigits(words.2, through: last), Self.hasDigits(end, through: last)
+    else { return nil }
   }
 
   /// Nil for what is no user id.
@@ -60,8 +62,18 @@ public struct UserID: Hashable, Sendable, Comparable, CustomStringConvertible {
   /// Nil for what is no user id.
   public init?(_ text: Substring) { self.init(text.utf8Span.span) }
 
-  private static func isHexadecimal(_ byte: UInt8) -> Bool {
-    byte &- UInt8(ascii: "0") < 10 || byte &- UInt8(ascii: "a") < 6
+  /// Zeros, the digit, behind the one character that an id of today's kind has in the last word.
+  private static let digitsBehindOne = UInt64(littleEndian: 0x3030_3030_3030_3000)
+
+  /// Whether all eight characters are `0` to `9` or `a` to `last`.
+  private static func hasDigits(_ word: UInt64, through last: UInt8) -> Bool {
+    let eachOne: UInt64 = 0x0101_0101_0101_0101
+    let eachHigh: UInt64 = 0x80 * eachOne
+    // With this added, those characters that are at least `least` have their high bit, as long as none had it before.
+    func reaching(_ least: UInt8) -> UInt64 { word &+ UInt64(0x80 - least) * eachOne }
+    let digits = reaching(UInt8(ascii: "0")) & ~reaching(UInt8(ascii: "9") + 1)
+    let letters = reaching(UInt8(ascii: "a")) & ~reaching(last + 1)
+    return word & eachHigh == 0 && (digits | letters) & eachHigh == eachHigh
   }
 
   /// The id.

@@ -47,16 +47,17 @@ struct SignedForm {
   }
 
   /// Verifies every signature of the object that this form was read from.
-  func verify(_ value: JSONValue) throws(Refusal) {
+  func verify(_ json: StrictJSON) throws(Refusal) {
     // Most claims have none, and a hash that nobody signed need not be made.
     let approved =
-      approvals.isEmpty ? Bytes32() : SHA256.hash(CanonicalJSON.bytes(of: value, omitting: ["approvals", "signature"]))
+      approvals.isEmpty
+      ? Bytes32() : SHA256.hash(CanonicalJSON.bytes(of: json.value, omitting: ["approvals", "signature"]))
     for (index, approval) in approvals.enumerated() {
       guard Self.isValid(approval.signature, by: approval.key, of: approved) else {
         throw Refusal(.badSignature, ["pointer": .text("/approvals/\(index)/signature")])
       }
     }
-    guard Self.isValid(signature, by: signer, of: SHA256.hash(CanonicalJSON.bytesWithoutSignature(of: value))) else {
+    guard Self.isValid(signature, by: signer, of: SHA256.hash(json.canonicalWithoutSignature)) else {
       throw Refusal(.badSignature, ["pointer": "/signature"])
     }
   }

@@ -20,48 +20,48 @@ public enum Submission: Sendable {
   /// A key record.
   case record(KeyRecord)
   /// An app's policy.
-  case policy(AppPolicy)
+  indirect case policy(AppPolicy)
   /// The admins' answer to rival claims.
-  case adjudication(Adjudication)
+  indirect case adjudication(Adjudication)
 
   /// Reads and verifies one object of an app from its text.
   public static func verify(_ text: [UInt8], app: AppID) -> Result<Submission, Refusal> {
-    guard let value = try? JSONValue.parseStrict(text) else { return .failure(Refusal(.malformed)) }
-    return verify(value, app: app)
+    guard let json = try? StrictJSON(text) else { return .failure(Refusal(.malformed)) }
+    return verify(json, app: app)
   }
 
   /// Reads and verifies one object of an app that ``JSONValue/parseStrict(_:maxDepth:)`` has read.
   public static func verify(_ value: JSONValue, app: AppID) -> Result<Submission, Refusal> {
-    Result { () throws(Refusal) in
-      let canonical = CanonicalJSON.bytes(of: value)
-      return try read(value, canonical: canonical, app: app, verifyingSignatures: true)
-    }
+    verify(StrictJSON(value), app: app)
+  }
+
+  /// Reads and verifies one object of an app.
+  public static func verify(_ json: StrictJSON, app: AppID) -> Result<Submission, Refusal> {
+    Result { () throws(Refusal) in try read(json, app: app, verifyingSignatures: true) }
   }
 
   /// Reads the canonical bytes of an object that was verified before it was stored. Only for who stored it: nothing but
   /// the form is checked again.
   package static func reopen(_ canonical: [UInt8], app: AppID) -> Result<Submission, Refusal> {
     guard let value = try? JSONValue.parseStrict(canonical) else { return .failure(Refusal(.malformed)) }
-    return Result { () throws(Refusal) in
-      try read(value, canonical: canonical, app: app, verifyingSignatures: false)
-    }
+    let json = StrictJSON(value, canonical: canonical)
+    return Result { () throws(Refusal) in try read(json, app: app, verifyingSignatures: false) }
   }
 
   private static func read(
-    _ value: JSONValue, canonical: [UInt8], app: AppID, verifyingSignatures: Bool
+    _ json: StrictJSON, app: AppID, verifyingSignatures: Bool
   ) throws(Refusal) -> Submission {
-    guard canonical.count <= Limits.recordBytes else {
+    guard json.canonical.count <= Limits.recordBytes else {
       throw Refusal(.tooLarge, ["limit": .integer(Int64(Limits.recordBytes))])
     }
-    let fields = try FieldReader(value)
+    let fields = try FieldReader(json.value)
     switch fields.object["type"]?.string.flatMap(ObjectType.init(rawValue:)) {
     case .keyRecord:
-      return .record(try KeyRecord(value, canonical: canonical, of: app, verifyingSignatures: verifyingSignatures))
+      return .record(try KeyRecord(json, of: app, verifyingSignatures: verifyingSignatures))
     case .policy:
-      return .policy(try AppPolicy(value, canonical: canonical, of: app, verifyingSignatures: verifyingSignatures))
+      return .policy(try AppPolicy(json, of: app, verifyingSignatures: verifyingSignatures))
     case .adjudication:
-      return .adjudication(
-        try Adjudication(value, canonical: canonical, of: app, verifyingSignatures: verifyingSignatures))
+      return .adjudication(try Adjudication(json, of: app, verifyingSignatures: verifyingSignatures))
     case .invitation, .request, nil: throw fields.fail("type")
     }
   }

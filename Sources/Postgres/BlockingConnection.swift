@@ -25,10 +25,14 @@ final class BlockingConnection {
   func query(_ sql: String, _ values: [PostgresValue] = []) throws(PostgresError) -> PostgresRows {
     let parameters = try EncodedParameters(values)
     let result = parameters.withPointers { PQexecParams(handle.pointer, sql, $0, nil, $1, $2, $3, 1) }
-    defer { PQclear(result) }
-    try check(result)
+    do throws(PostgresError) {
+      try check(result)
+    } catch {
+      PQclear(result)
+      throw error
+    }
     guard let result else { throw PostgresError(.unexpectedResult, "no memory for an answer") }
-    let rows = try PostgresRows.copy(of: result).get()
+    let rows = try PostgresRows.of(result).get()
     if rows.isCutOff { throw PostgresError(.connectionLost, "the connection to postgres ended within an answer") }
     return rows
   }

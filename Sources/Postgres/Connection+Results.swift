@@ -22,7 +22,6 @@ extension Connection {
       hadEmptyEnd = false
       progress += 1
       process(result)
-      PQclear(result)
     }
   }
 
@@ -35,17 +34,28 @@ extension Connection {
     }
   }
 
+  /// Takes one result: its rows become the answer's, anything else of it ends here.
   private func process(_ result: OpaquePointer) {
     switch PQresultStatus(result) {
-    case PGRES_EMPTY_QUERY:
-      answer = PostgresRows.copy(of: result)
-    case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
-      let rows = PostgresRows.copy(of: result)
-      if case .answer = expected.first, case .success(let rows) = rows, rows.isCutOff {
-        fatalError = PostgresError(.connectionLost, "the connection to postgres ended within an answer")
-      } else {
-        answer = rows
-      }
+    case PGRES_EMPTY_QUERY: answer = PostgresRows.of(result)
+    case PGRES_TUPLES_OK, PGRES_COMMAND_OK: take(PostgresRows.of(result))
+    case let status:
+      process(result, status)
+      PQclear(result)
+    }
+  }
+
+  private func take(_ rows: Result<PostgresRows, PostgresError>) {
+    if case .answer = expected.first, case .success(let rows) = rows, rows.isCutOff {
+      fatalError = PostgresError(.connectionLost, "the connection to postgres ended within an answer")
+    } else {
+      answer = rows
+    }
+  }
+
+  /// What has no rows.
+  private func process(_ result: OpaquePointer, _ status: ExecStatusType) {
+    switch status {
     case PGRES_PIPELINE_SYNC:
       guard answer == nil, case .sync(let completion) = expected.popFirst() else {
         return giveUp(Self.disorder)
@@ -108,40 +118,15 @@ extension PostgresRows {
   /// all. Only a whole answer has a command tag.
   var isCutOff: Bool { commandTag.isEmpty }
 
-  /// Copies a result once. The lengths are libpq's own; each is checked before its bytes are taken.
-  static func copy(of result: OpaquePointer) -> Result<PostgresRows, PostgresError> {
+  /// The rows of a result, which is theirs from now on. Counts and lengths are libpq's own.
+  static func of(_ result: OpaquePointer) -> Result<PostgresRows, PostgresError> {
+    let answer = PostgresAnswer(owning: result)
     let rowCount = Int(PQntuples(result))
     let columnCount = Int(PQnfields(result))
     let (cellCount, overflow) = rowCount.multipliedReportingOverflow(by: columnCount)
     guard rowCount >= 0, columnCount >= 0, !overflow, cellCount <= maximumCellCount else {
       return .failure(PostgresError(.unexpectedResult, "the answer has too many values"))
     }
-    var cells: [Cell] = []
-    cells.reserveCapacity(cellCount)
-    var byteCount = 0
-    for row in 0..<Int32(rowCount) {
-      for column in 0..<Int32(columnCount) {
-        let isNull = PQgetisnull(result, row, column) != 0
-        let length = isNull ? -1 : Swift.max(0, PQgetlength(result, row, column))
-        cells.append(Cell(offset: byteCount, length: length))
-        byteCount += isNull ? 0 : Int(length)
-      }
-    }
-    let bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initializedCount in
-      for (index, cell) in cells.enumerated() where cell.length > 0 {
-        let (row, column) = index.quotientAndRemainder(dividingBy: columnCount)
-        let target = UnsafeMutableRawBufferPointer(
-          rebasing: UnsafeMutableRawBufferPointer(buffer)[cell.offset..<cell.offset + Int(cell.length)])
-        if let source = PQgetvalue(result, Int32(row), Int32(column)) {
-          target.copyMemory(from: UnsafeRawBufferPointer(start: source, count: Int(cell.length)))
-        } else {
-          target.initializeMemory(as: UInt8.self, repeating: 0)
-        }
-      }
-      initializedCount = byteCount
-    }
-    let tag = PQcmdStatus(result).map { String(cString: $0) } ?? ""
-    return .success(
-      PostgresRows(count: rowCount, columnCount: columnCount, commandTag: tag, bytes: bytes, cells: cells))
+    return .success(PostgresRows(count: rowCount, columnCount: columnCount, in: answer))
   }
 }

@@ -46,6 +46,7 @@ struct EncodedParameters: Sendable {
     case .int8Array(let array): append(array, of: TypeNumber.int8) { $0.append(bigEndian: $1) }
     case .nullableInt8Array(let array): append(array, of: TypeNumber.int8) { $0.append(bigEndian: $1) }
     case .textArray(let array): append(array, of: TypeNumber.text) { $0.bytes.append(contentsOf: $1.utf8) }
+    case .encodedTextArray(let array): append(array)
     case .nullableTextArray(let array): append(array, of: TypeNumber.text) { $0.bytes.append(contentsOf: $1.utf8) }
     case .byteaArray(let array): append(array, of: TypeNumber.bytea) { $0.bytes.append(contentsOf: $1) }
     case .nullableByteaArray(let array): append(array, of: TypeNumber.bytea) { $0.bytes.append(contentsOf: $1) }
@@ -55,12 +56,7 @@ struct EncodedParameters: Sendable {
   private mutating func append<Element>(
     _ array: [Element?], of type: Int32, _ appendElement: (inout Self, Element) -> Void
   ) {
-    append(bigEndian: Int32(array.isEmpty ? 0 : 1))
-    append(bigEndian: Int32(array.contains { $0 == nil } ? 1 : 0))
-    append(bigEndian: type)
-    guard !array.isEmpty else { return }
-    append(bigEndian: Int32(clamping: array.count))
-    append(bigEndian: Int32(1))
+    appendHead(count: array.count, of: type, hasGaps: array.contains { $0 == nil })
     for element in array {
       let lengthIndex = bytes.count
       append(bigEndian: Self.nullLength)
@@ -72,6 +68,22 @@ struct EncodedParameters: Sendable {
         length >>= 8
       }
     }
+  }
+
+  private mutating func append(_ array: PostgresTextArray) {
+    appendHead(count: array.count, of: TypeNumber.text, hasGaps: false)
+    bytes.append(contentsOf: array.elements)
+  }
+
+  /// What stands before the elements of an array: dimensions, whether there are nulls, the type; then, of the only
+  /// dimension, the count and the number of the first element.
+  private mutating func appendHead(count: Int, of type: Int32, hasGaps: Bool) {
+    append(bigEndian: Int32(count == 0 ? 0 : 1))
+    append(bigEndian: Int32(hasGaps ? 1 : 0))
+    append(bigEndian: type)
+    guard count > 0 else { return }
+    append(bigEndian: Int32(clamping: count))
+    append(bigEndian: Int32(1))
   }
 
   private mutating func append(bigEndian number: some FixedWidthInteger) {

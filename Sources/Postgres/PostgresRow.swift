@@ -4,65 +4,70 @@
 /// `optional` twins), has another length than the type wants, or where there is no such column.
 public struct PostgresRow: Sendable {
   @usableFromInline let rows: PostgresRows
-  let firstCell: Int
+  let number: Int32
 
   /// Whether the value is null.
-  public func isNull(_ column: Int) throws(PostgresError) -> Bool { try cell(column).length < 0 }
+  public func isNull(_ column: Int) throws(PostgresError) -> Bool {
+    try withValue(column) { $0 == nil }
+  }
 
   /// A `bigint`, `integer` or `smallint`.
   public func int64(_ column: Int) throws(PostgresError) -> Int64 {
-    let cell = try presentCell(column)
-    var reader = BinaryReader(rows.bytes, from: cell.offset, count: Int(cell.length))
-    let number: Int64?
-    switch cell.length {
-    case 8: number = reader.readInt64()
-    case 4: number = reader.readInt32().map(Int64.init)
-    case 2: number = reader.readInt16().map(Int64.init)
-    default: number = nil
-    }
-    guard let number else { throw unexpected(column, "an integer") }
+    guard let number = try optionalInt64(column) else { throw absent(column) }
     return number
+  }
+
+  /// As ``int64(_:)``, nil for null.
+  public func optionalInt64(_ column: Int) throws(PostgresError) -> Int64? {
+    try withValue(column) { value throws(PostgresError) in
+      guard let value else { return nil }
+      var reader = BinaryReader(value)
+      let number: Int64?
+      switch value.count {
+      case 8: number = reader.readInt64()
+      case 4: number = reader.readInt32().map(Int64.init)
+      case 2: number = reader.readInt16().map(Int64.init)
+      default: number = nil
+      }
+      guard let number else { throw unexpected(column, "an integer") }
+      return number
+    }
   }
 
   /// A `boolean`.
   public func bool(_ column: Int) throws(PostgresError) -> Bool {
-    let cell = try presentCell(column)
-    guard cell.length == 1 else { throw unexpected(column, "a boolean") }
-    return rows.bytes[cell.offset] != 0
+    try withPresent(column) { value throws(PostgresError) in
+      guard value.count == 1 else { throw unexpected(column, "a boolean") }
+      return value[0] != 0
+    }
   }
 
   /// The bytes of a `bytea`, or of anything else as the server sent it.
-  public func bytes(_ column: Int) throws(PostgresError) -> [UInt8] {
-    let cell = try presentCell(column)
-    return Array(rows.bytes[cell.offset..<cell.offset + Int(cell.length)])
-  }
+  public func bytes(_ column: Int) throws(PostgresError) -> [UInt8] { try withPresent(column) { Array($0) } }
 
   /// Calls `body` with the bytes of a value, without a copy.
   @inlinable
   public func withBytes<R>(_ column: Int, _ body: (Span<UInt8>) -> R) throws(PostgresError) -> R {
-    let range = try range(column)
-    return body(rows.bytes.span.extracting(range))
-  }
-
-  /// Where the bytes of a value lie.
-  @usableFromInline
-  func range(_ column: Int) throws(PostgresError) -> Range<Int> {
-    let cell = try presentCell(column)
-    return cell.offset..<cell.offset + Int(cell.length)
+    let value = try address(column)
+    return withExtendedLifetime(rows) { value.withMemoryRebound(to: UInt8.self) { body($0.span) } }
   }
 
   /// A `text`, `varchar`, `name`.
   public func text(_ column: Int) throws(PostgresError) -> String {
-    let cell = try presentCell(column)
-    let slice = rows.bytes[cell.offset..<cell.offset + Int(cell.length)]
-    guard let text = String(validating: slice, as: UTF8.self) else { throw unexpected(column, "text") }
-    return text
+    try withPresent(column) { value throws(PostgresError) in
+      guard let text = String(validating: value, as: UTF8.self) else { throw unexpected(column, "text") }
+      return text
+    }
   }
 
   /// A `timestamptz`, as microseconds since 1970-01-01T00:00:00Z.
   public func unixMicroseconds(_ column: Int) throws(PostgresError) -> Int64 {
-    guard try presentCell(column).length == 8 else { throw unexpected(column, "a timestamp") }
-    let (sum, overflow) = try int64(column).addingReportingOverflow(postgresEpochUnixMicroseconds)
+    let value = try withPresent(column) { value throws(PostgresError) in
+      var reader = BinaryReader(value)
+      guard value.count == 8, let number = reader.readInt64() else { throw unexpected(column, "a timestamp") }
+      return number
+    }
+    let (sum, overflow) = value.addingReportingOverflow(postgresEpochUnixMicroseconds)
     guard !overflow else { throw unexpected(column, "a finite timestamp") }
     return sum
   }
@@ -86,11 +91,6 @@ public struct PostgresRow: Sendable {
     }
   }
 
-  /// As ``int64(_:)``, nil for null.
-  public func optionalInt64(_ column: Int) throws(PostgresError) -> Int64? {
-    try isNull(column) ? nil : int64(column)
-  }
-
   /// As ``bytes(_:)``, nil for null.
   public func optionalBytes(_ column: Int) throws(PostgresError) -> [UInt8]? {
     try isNull(column) ? nil : bytes(column)
@@ -106,17 +106,34 @@ public struct PostgresRow: Sendable {
     try isNull(column) ? nil : unixMicroseconds(column)
   }
 
-  private func cell(_ column: Int) throws(PostgresError) -> PostgresRows.Cell {
+  /// Calls `body` with the bytes of a value, or with nil for null.
+  private func withValue<R>(
+    _ column: Int, _ body: (UnsafeRawBufferPointer?) throws(PostgresError) -> R
+  ) throws(PostgresError) -> R {
     guard column >= 0, column < rows.columnCount else {
       throw PostgresError(.unexpectedResult, "the answer has no column \(column)")
     }
-    return rows.cells[firstCell + column]
+    let value = rows.answer.value(number, Int32(column))
+    // The bytes are there as long as the answer is.
+    defer { withExtendedLifetime(rows.answer) {} }
+    return try body(value)
   }
 
-  private func presentCell(_ column: Int) throws(PostgresError) -> PostgresRows.Cell {
-    let cell = try cell(column)
-    guard cell.length >= 0 else { throw PostgresError(.unexpectedResult, "column \(column) is null") }
-    return cell
+  private func withPresent<R>(
+    _ column: Int, _ body: (UnsafeRawBufferPointer) throws(PostgresError) -> R
+  ) throws(PostgresError) -> R {
+    try withValue(column) { value throws(PostgresError) in
+      guard let value else { throw absent(column) }
+      return try body(value)
+    }
+  }
+
+  /// Where the bytes of a value lie while the rows live.
+  @usableFromInline
+  func address(_ column: Int) throws(PostgresError) -> UnsafeRawBufferPointer { try withPresent(column) { $0 } }
+
+  private func absent(_ column: Int) -> PostgresError {
+    PostgresError(.unexpectedResult, "column \(column) is null")
   }
 
   private func unexpected(_ column: Int, _ wanted: String) -> PostgresError {
@@ -126,23 +143,24 @@ public struct PostgresRow: Sendable {
   private func elements<Element>(
     _ column: Int, _ wanted: String, of type: Int32, _ read: (inout BinaryReader, Int) -> Element?
   ) throws(PostgresError) -> [Element] {
-    let cell = try presentCell(column)
-    var reader = BinaryReader(rows.bytes, from: cell.offset, count: Int(cell.length))
-    guard let dimensions = reader.readInt32(), reader.readInt32() != nil, reader.readInt32() == type else {
-      throw unexpected(column, wanted)
-    }
-    if dimensions == 0 { return [] }
-    guard dimensions == 1, let count = reader.readInt32(), reader.readInt32() != nil,
-      count >= 0, Int(count) <= reader.remaining / 4
-    else { throw unexpected(column, wanted) }
-    var elements: [Element] = []
-    elements.reserveCapacity(Int(count))
-    for _ in 0..<count {
-      guard let length = reader.readInt32(), length >= 0, let element = read(&reader, Int(length)) else {
-        throw unexpected(column, "\(wanted) without gaps")
+    try withPresent(column) { value throws(PostgresError) in
+      var reader = BinaryReader(value)
+      guard let dimensions = reader.readInt32(), reader.readInt32() != nil, reader.readInt32() == type else {
+        throw unexpected(column, wanted)
       }
-      elements.append(element)
+      if dimensions == 0 { return [] }
+      guard dimensions == 1, let count = reader.readInt32(), reader.readInt32() != nil,
+        count >= 0, Int(count) <= reader.remaining / 4
+      else { throw unexpected(column, wanted) }
+      var elements: [Element] = []
+      elements.reserveCapacity(Int(count))
+      for _ in 0..<count {
+        guard let length = reader.readInt32(), length >= 0, let element = read(&reader, Int(length)) else {
+          throw unexpected(column, "\(wanted) without gaps")
+        }
+        elements.append(element)
+      }
+      return elements
     }
-    return elements
   }
 }

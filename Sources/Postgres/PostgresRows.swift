@@ -1,29 +1,22 @@
-/// The rows that a statement gave, copied out of libpq once into one buffer.
-public struct PostgresRows: Sendable {
-  /// Where a value lies; a negative length is null.
-  struct Cell: Sendable {
-    var offset: Int
-    var length: Int32
-  }
+import CPostgres
 
+/// The rows that a statement gave, read where libpq has put them.
+public struct PostgresRows: Sendable {
   /// How many values a row has.
   public let columnCount: Int
   /// How many rows there are.
   public let count: Int
-  /// The server's word for what was done, such as `SELECT 1` or `INSERT 0 3`.
-  public let commandTag: String
+  let answer: PostgresAnswer
 
-  @usableFromInline let bytes: [UInt8]
-  let cells: [Cell]
-
-  init(count: Int, columnCount: Int, commandTag: String, bytes: [UInt8], cells: [Cell]) {
-    precondition(cells.count == count * columnCount)
+  /// - Parameter answer: holds `count` rows of `columnCount` values.
+  init(count: Int, columnCount: Int, in answer: PostgresAnswer) {
     self.count = count
     self.columnCount = columnCount
-    self.commandTag = commandTag
-    self.bytes = bytes
-    self.cells = cells
+    self.answer = answer
   }
+
+  /// The server's word for what was done, such as `SELECT 1` or `INSERT 0 3`.
+  public var commandTag: String { answer.commandTag }
 
   /// How many rows the statement touched, or gave.
   public var affectedCount: Int {
@@ -42,6 +35,30 @@ extension PostgresRows: RandomAccessCollection {
   /// - Precondition: the index is that of a row.
   public subscript(index: Int) -> PostgresRow {
     precondition(index >= 0 && index < count)
-    return PostgresRow(rows: self, firstCell: index * columnCount)
+    return PostgresRow(rows: self, number: Int32(index))
+  }
+}
+
+/// Sole owner of one `PGresult` that holds rows.
+///
+/// `@unchecked Sendable`: libpq does not change a result that it has given out, and reads it without any state beside it,
+/// so that several threads may read at a time.
+final class PostgresAnswer: @unchecked Sendable {
+  private let result: OpaquePointer
+
+  init(owning result: OpaquePointer) { self.result = result }
+
+  deinit { PQclear(result) }
+
+  /// Empty where the answer was cut off.
+  var commandTag: String { PQcmdStatus(result).map { String(cString: $0) } ?? "" }
+
+  /// The bytes of a value while this lives; nil for null, and where there is no such value.
+  func value(_ row: Int32, _ column: Int32) -> UnsafeRawBufferPointer? {
+    let length = PQgetlength(result, row, column)
+    // A null has no length either: only what is empty must be asked for.
+    if length <= 0, PQgetisnull(result, row, column) != 0 { return nil }
+    guard let start = PQgetvalue(result, row, column) else { return nil }
+    return UnsafeRawBufferPointer(start: start, count: Int(max(0, length)))
   }
 }

@@ -24,6 +24,8 @@ public enum PostgresValue: Sendable, Hashable {
   case nullableInt8Array([Int64?])
   /// `text[]`.
   case textArray([String])
+  /// `text[]` whose elements are bytes.
+  case encodedTextArray(PostgresTextArray)
   /// `text[]` with gaps.
   case nullableTextArray([String?])
   /// `bytea[]`.

@@ -58,7 +58,7 @@ struct AppCreation: Sendable {
       }
       let now = try core.clock.acceptanceTime(notBefore: row.int64(1))
       var judge = BatchJudge(
-        app: id, now: now, nextIndex: try row.int64(0), policies: policies, histories: [:], policiesOfEntries: [:],
+        app: id, now: now, nextIndex: try row.int64(0), policies: policies, histories: [:],
         keyOwners: [:], usedNonces: [])
       // Of an app that exists, this is not the way to change the policy.
       let decision = judge.decide(body)

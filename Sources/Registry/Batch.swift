@@ -26,15 +26,17 @@ struct Batch: Sendable {
   let bodies: [SubmissionBody]
   let core: RegistryCore
   let memory: AppMemory
+  let hints: CommitHints
   /// The indexes that a transaction of unknown outcome had planned, by record hash.
   private var planned: [RecordHash: Int64] = [:]
   /// The same of the transaction under way.
   private var planning: [RecordHash: Int64] = [:]
 
-  init(bodies: [SubmissionBody], core: RegistryCore, memory: AppMemory) {
+  init(bodies: [SubmissionBody], core: RegistryCore, memory: AppMemory, hints: CommitHints) {
     self.bodies = bodies
     self.core = core
     self.memory = memory
+    self.hints = hints
   }
 
   var isOutcomeUnknown: Bool { !planned.isEmpty }
@@ -52,35 +54,49 @@ struct Batch: Sendable {
       var judge = read.judge
       let decisions = bodies.map { judge.decide($0) }
       for entry in judge.gain.entries { planning[entry.content.hash] = entry.index }
-      try await transaction.commit(after: BatchWriting.statements(judge.gain, userCount: read.userCount))
+      if !judge.gain.entries.isEmpty {
+        let statements = BatchWriting.statements(judge.gain, userCount: read.userCount, tells: hints.isDue(memory))
+        try await transaction.commit(after: statements)
+      } else {
+        try await transaction.commit()
+      }
       return (read, judge, decisions)
     }
-    publish(judge, read)
-    return decisions.map(outcome)
+    let new = judge.gain.entries.map { StoredEntry($0) }
+    publish(new, judge, read)
+    return decisions.map { outcome($0, new) }
   }
 
   /// Whoever is answered can read what was decided: publication comes first.
-  private func publish(_ judge: BatchJudge, _ read: BatchReading.Picture) {
+  private func publish(_ new: [StoredEntry], _ judge: BatchJudge, _ read: BatchReading.Picture) {
     var whole: [UserID: UserSnapshot] = [:]
     if core.index.isEnabled {
-      for user in judge.gain.users.keys {
-        if let history = judge.histories[user], let policies = judge.policiesOfEntries[user] {
-          whole[user] = UserSnapshot(
-            history, entries: history.entries.map { StoredEntry($0) }, under: policies, at: judge.now)
-        }
+      whole.reserveCapacity(new.count)
+      for entry in new {
+        if let user = entry.subject, whole[user] == nil { whole[user] = snapshot(of: user, newest: entry, judge) }
       }
     }
-    let entries = read.gap + judge.gain.entries.map { StoredEntry($0) }
     let isPublished = memory.publish(
-      entries, whole: whole, userCount: read.userCount + judge.gain.newUserCount, index: core.index)
+      read.gap + new, whole: whole, userCount: read.userCount + judge.gain.newUserCount, index: core.index)
     if !isPublished {
       core.logger.error("entries that were committed do not follow on memory's", metadata: ["app": "\(memory.id)"])
     }
   }
 
-  private func outcome(_ decision: BatchJudge.Decision) -> SubmissionOutcome {
+  /// A user with everything that was accepted. Most have the claim alone, of which nothing need be worked out.
+  private func snapshot(of user: UserID, newest entry: StoredEntry, _ judge: BatchJudge) -> UserSnapshot? {
+    guard let history = judge.histories[user] else { return nil }
+    let policies = history.policies
+    if policies.count == 1 {
+      return UserSnapshot(app: memory.id, user, entries: [JudgedEntry(stored: entry, policy: policies[0])])
+    }
+    return UserSnapshot(history, entries: history.entries.map { StoredEntry($0) }, under: policies, at: judge.now)
+  }
+
+  /// - Parameter new: what was accepted, in the order of indexes, which have no gaps.
+  private func outcome(_ decision: BatchJudge.Decision, _ new: [StoredEntry]) -> SubmissionOutcome {
     switch decision {
-    case .accepted(let entry, _): .created(entry.text)
+    case .accepted(let entry, _): .created(new[Int(entry.index - new[0].index)].text)
     case .same(let entry): planned[entry.content.hash] == entry.index ? .created(entry.text) : .repeated(entry.text)
     case .refused(let refusal): .refused(refusal)
     }

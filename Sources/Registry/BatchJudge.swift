@@ -17,8 +17,6 @@ struct BatchJudge: Sendable {
   private(set) var policies: AppHistory
   /// The histories of all users that are judged; who is missing has none.
   private(set) var histories: [UserID: KeyHistory]
-  /// What each entry of a history was judged under.
-  private(set) var policiesOfEntries: [UserID: [PolicyRules]]
   /// Who used each key that is judged.
   private var keyOwners: [VerifyingKey: Set<UserID>]
   private var nonces: Set<[UInt8]>
@@ -28,14 +26,13 @@ struct BatchJudge: Sendable {
 
   init(
     app: AppID, now: Milliseconds, nextIndex: Int64, policies: AppHistory, histories: [UserID: KeyHistory],
-    policiesOfEntries: [UserID: [PolicyRules]], keyOwners: [VerifyingKey: Set<UserID>], usedNonces: Set<[UInt8]>
+    keyOwners: [VerifyingKey: Set<UserID>], usedNonces: Set<[UInt8]>
   ) {
     self.app = app
     self.now = now
     self.nextIndex = nextIndex
     self.policies = policies
     self.histories = histories
-    self.policiesOfEntries = policiesOfEntries
     self.keyOwners = keyOwners
     nonces = usedNonces
     gain = Gain(app: app)
@@ -55,9 +52,8 @@ struct BatchJudge: Sendable {
     case .refused(let refusal): return .refused(refusal)
     case .same(let entry): return .same(entry)
     case .accepted(let acceptance):
-      let entry = append(body.submission, acceptance, countBefore: history.entries.count)
+      let entry = append(body.submission, acceptance, countBefore: history.count)
       histories[subject, default: history].append(entry, under: rules)
-      policiesOfEntries[subject, default: []].append(rules)
       note(entry, body, rules)
       return .accepted(entry, acceptance)
     }

@@ -52,8 +52,7 @@ struct BatchReading: Sendable {
     let now = try core.clock.acceptanceTime(notBefore: row.int64(1))
     let judge = BatchJudge(
       app: memory.id, now: now, nextIndex: nextIndex, policies: known, histories: histories,
-      policiesOfEntries: stored.mapValues { $0.map(\.policy) }, keyOwners: try Self.owners(answers[3]),
-      usedNonces: Set(try answers[4].map { try $0.bytes(0) }))
+      keyOwners: try Self.owners(answers[3]), usedNonces: Set(try answers[4].map { try $0.bytes(0) }))
     return Picture(judge: judge, gap: gap, userCount: try row.int64(2))
   }
 

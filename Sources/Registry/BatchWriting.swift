@@ -8,8 +8,10 @@ enum BatchWriting {
 
   /// Nothing where nothing was accepted.
   ///
-  /// - Parameter userCount: how many users the app had before.
-  static func statements(_ gain: Gain, userCount: Int64) -> [Statement] {
+  /// - Parameters:
+  ///   - userCount: how many users the app had before.
+  ///   - tells: whether other instances are told.
+  static func statements(_ gain: Gain, userCount: Int64, tells: Bool = true) -> [Statement] {
     guard let last = gain.entries.last else { return [] }
     let app = PostgresValue.text(gain.app.text)
     var statements = [insertEntries(gain.entries, app)]
@@ -38,9 +40,12 @@ enum BatchWriting {
           .int8(gain.policyIndex),
         ]
       ))
-    statements.append((Statements.notify, [.text("\(gain.app) \(last.index)")]))
+    if tells { statements.append((Statements.notify, [hint(gain.app, last.index)])) }
     return statements
   }
+
+  /// What other instances are told: an app, a space, its latest index.
+  static func hint(_ app: AppID, _ index: Int64) -> PostgresValue { .text("\(app) \(index)") }
 
   private static func insertEntries(_ entries: [Entry], _ app: PostgresValue) -> Statement {
     (

@@ -50,6 +50,7 @@ final class CommitPath: Sendable {
 
   let core: RegistryCore
   private let follower: Follower
+  private let hints: CommitHints
   private let queues = Mutex<[AppID: Queue]>([:])
   private let queued = Atomic<Int>(0)
   private let serving = Mutex<[AppID: Task<Void, Never>]>([:])
@@ -58,6 +59,7 @@ final class CommitPath: Sendable {
   init(_ core: RegistryCore, follower: Follower) {
     self.core = core
     self.follower = follower
+    hints = CommitHints(core)
   }
 
   /// Waits, once the connections are closed, until everybody who waited has been answered.
@@ -142,7 +144,7 @@ final class CommitPath: Sendable {
   private nonisolated(nonsending) func run(
     _ waiting: [Waiting], _ memory: AppMemory
   ) async -> [Result<SubmissionOutcome, RegistryUnavailable>] {
-    var batch = Batch(bodies: waiting.map(\.body), core: core, memory: memory)
+    var batch = Batch(bodies: waiting.map(\.body), core: core, memory: memory, hints: hints)
     let begin = ContinuousClock.now
     while true {
       do {

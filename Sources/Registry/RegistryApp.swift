@@ -42,19 +42,21 @@ public final class RegistryApp: Sendable {
   /// Whether the policy in force keeps what is read to members. From memory, without a lock.
   public var isForMembers: Bool { memory.isForMembers }
 
+  /// Whether users are kept in memory at all.
+  public var remembersUsers: Bool { core.index.isEnabled }
+
   /// Gives the record that `GET …/keys/{user}` answers with, and its hash, to `body`, where memory knows them without a
   /// look at the clock. Nil, without a call of `body`, says nothing about the user.
   ///
   /// - Parameter body: Runs under a lock of the memory: it copies the bytes and returns.
   public func withRememberedKey<Result: Sendable>(_ id: UserID, _ body: (RecordHash, Span<UInt8>) -> Result) -> Result?
   {
-    reading.withRememberedHead(id) { head in head.withRecord { body(head.hash, $0) } }
+    reading.withRememberedHead(id) { head in head.withRecord { body(head.recordHash, $0) } }
   }
 
-  /// Users of one moment, where all that is to be known of them is known without the database.
-  ///
-  /// - Returns: A user or nil for each id, in their order, nil for those that nobody has claimed; nil says nothing.
-  public func remembered(_ ids: [UserID]) -> (asOf: AsOf, users: [UserSnapshot?])? { reading.remembered(ids) }
+  /// Users of one moment in the order of their ids, where all that is to be known of them is known without the database,
+  /// and each comes once. Nil says nothing.
+  public func remembered(_ ids: [UserID]) -> RememberedUsers? { reading.remembered(ids) }
 
   /// A user now; nil if nobody has claimed the id.
   ///
@@ -70,6 +72,18 @@ public final class RegistryApp: Sendable {
     _ ids: [UserID], byteLimit: Int = APILimits.resolveAnswerBytes
   ) async throws(RegistryUnavailable) -> ResolvedUsers {
     try await reading.users(ids, byteLimit: byteLimit)
+  }
+
+  /// Gives users of one moment to what `makeSink` makes for them, each of the ids once, in any order.
+  ///
+  /// - Parameters:
+  ///   - ids: Each once.
+  ///   - byteLimit: As in ``users(_:byteLimit:)``.
+  ///   - makeSink: Is told up to where the answer is complete.
+  public nonisolated(nonsending) func read<Sink: UserSink>(
+    _ ids: [UserID], byteLimit: Int = APILimits.resolveAnswerBytes, into makeSink: (AsOf) -> Sink
+  ) async throws(RegistryUnavailable) -> Sink {
+    try await reading.read(ids, byteLimit: byteLimit, into: makeSink)
   }
 
   /// Entries in the order of their indexes, as JSON Lines: those after `after`, or all without it, at most `limit` (and
@@ -114,7 +128,7 @@ public final class RegistryApp: Sendable {
   /// What would become of a submission now. Changes nothing, and uses nothing up.
   public nonisolated(nonsending) func dryRun(
     _ body: SubmissionBody
-  ) async throws(RegistryUnavailable) -> Result<DryRun, Refusal> {
+  ) async throws(RegistryUnavailable) -> Result<DryRunAnswer, Refusal> {
     try await DryRunning(core: core, memory: memory, reading: reading).run(body)
   }
 

@@ -91,7 +91,7 @@ struct ImportWork {
     lineCount -= entries.count
     for entry in entries {
       lineCount += 1
-      let count = entry.content.subject.flatMap { histories[$0]?.entries.count } ?? 0
+      let count = entry.content.subject.flatMap { histories[$0]?.count } ?? 0
       try judge(entry, &histories)
       try noteKey(of: entry, &owners, &gain)
       gain.add(entry, countBefore: count)

@@ -33,8 +33,11 @@ public struct StoredEntry: Sendable {
   }
 
   /// Whether the record begins and ends as an object: what keeps an answer in one piece if the database was damaged.
-  var isObject: Bool {
-    withRecord { $0.count >= 2 && $0[0] == UInt8(ascii: "{") && $0[$0.count - 1] == UInt8(ascii: "}") }
+  var isObject: Bool { withRecord { Self.isObject($0) } }
+
+  /// The same of a record's bytes.
+  static func isObject(_ record: Span<UInt8>) -> Bool {
+    record.count >= 2 && record[0] == UInt8(ascii: "{") && record[record.count - 1] == UInt8(ascii: "}")
   }
 
   /// An entry that has been judged.
@@ -51,27 +54,28 @@ public struct StoredEntry: Sendable {
 
   /// Columns of a row, in the order of ``Statements/entryColumns``.
   init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
-    index = try row.int64(column)
-    accepted = try row.int64(column + 1)
-    effective = try row.optionalInt64(column + 2)
-    rank = try row.optionalInt64(column + 3).map { Int(clamping: $0) }
-    if try row.isNull(column + 4) {
-      subject = nil
-    } else {
-      guard let user = try row.withBytes(column + 4, { UserID($0) }) else {
-        throw PostgresError(.unexpectedResult, "a subject is no user id")
-      }
-      subject = user
+    var subject: UserID?
+    if try !row.isNull(column + 4) {
+      subject = try row.withBytes(column + 4) { UserID($0) }
+      if subject == nil { throw PostgresError(.unexpectedResult, "a subject is no user id") }
     }
-    guard let hash = try row.withBytes(column + 5, { Bytes32(span: $0) }) else {
-      throw PostgresError(.unexpectedResult, "a record hash has not 32 bytes")
-    }
-    self.hash = RecordHash(hash)
-    let (index, accepted, effective, rank) = (index, accepted, effective, rank.map(Int64.init))
-    (text, recordStart) = try row.withBytes(column + 6) { record in
+    try self.init(StoredFacts(row, from: column, hash: column + 5), of: subject, row, record: column + 6)
+  }
+
+  /// - Parameters:
+  ///   - facts: From the row.
+  ///   - column: Where its record is.
+  init(_ facts: StoredFacts, of subject: UserID?, _ row: PostgresRow, record column: Int) throws(PostgresError) {
+    index = facts.index
+    accepted = facts.accepted
+    effective = facts.effective
+    rank = facts.rank.map { Int(clamping: $0) }
+    hash = facts.hash
+    self.subject = subject
+    (text, recordStart) = try row.withBytes(column) { record in
       var text: [UInt8] = []
       text.reserveCapacity(Entry.mostBytesBesideRecord + record.count)
-      Entry.appendHead(index: index, accepted: accepted, effective: effective, rank: rank, to: &text)
+      facts.appendHead(to: &text)
       let start = text.count
       record.withUnsafeBufferPointer { text.append(contentsOf: $0) }
       text.append(UInt8(ascii: "}"))
@@ -85,6 +89,37 @@ public struct StoredEntry: Sendable {
       return nil
     }
     return Entry(index: index, accepted: accepted, effective: effective, rank: rank, content: content)
+  }
+}
+
+/// What is stored of an entry beside its subject and its record.
+public struct StoredFacts: Sendable {
+  /// The place in the app's history.
+  public let index: Int64
+  /// When it was accepted.
+  public let accepted: Milliseconds
+  /// When it takes effect, as fixed at acceptance.
+  public let effective: Milliseconds?
+  /// The rank it was authorised at.
+  public let rank: Int64?
+  /// The record hash.
+  public let hash: RecordHash
+
+  /// Four columns of a row, in the order of ``Statements/entryColumns``, and the one of the hash.
+  init(_ row: PostgresRow, from column: Int, hash hashColumn: Int) throws(PostgresError) {
+    index = try row.int64(column)
+    accepted = try row.int64(column + 1)
+    effective = try row.optionalInt64(column + 2)
+    rank = try row.optionalInt64(column + 3)
+    guard let hash = try row.withBytes(hashColumn, { Bytes32(span: $0) }) else {
+      throw PostgresError(.unexpectedResult, "a record hash has not 32 bytes")
+    }
+    self.hash = RecordHash(hash)
+  }
+
+  /// Appends the JSON text of the entry up to its record, behind which only a closing brace follows.
+  public func appendHead(to text: inout [UInt8]) {
+    Entry.appendHead(index: index, accepted: accepted, effective: effective, rank: rank, to: &text)
   }
 }
 

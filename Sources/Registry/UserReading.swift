@@ -39,6 +39,31 @@ struct UserReading: Sendable {
     }
   }
 
+  /// Gives users to what `makeSink` makes for them, as above; where memory is off, straight from the database.
+  nonisolated(nonsending) func read<Sink: UserSink>(
+    _ ids: [UserID], byteLimit: Int, into makeSink: (AsOf) -> Sink
+  ) async throws(RegistryUnavailable) -> Sink {
+    guard core.index.isEnabled else {
+      let asOf = memory.asOf(now: try core.clock.now(notBefore: memory.lastAccepted))
+      return try await UnkeptReading(
+        ids, of: memory, through: asOf.index, core: core, byteLimit: byteLimit, into: makeSink(asOf)
+      ).run()
+    }
+    let found = try await users(ids, byteLimit: byteLimit)
+    let unread = Set(found.unread)
+    var sink = makeSink(found.asOf)
+    for id in ids {
+      if let user = found.users[id] {
+        sink.take(user)
+      } else if unread.contains(id) {
+        sink.takeUnread(id)
+      } else {
+        sink.takeUnknown(id)
+      }
+    }
+    return sink
+  }
+
   private nonisolated(nonsending) func gather(
     _ ids: [UserID], byteLimit: Int
   ) async throws(RegistryUnavailable) -> (found: [UserID: UserSnapshot], unread: [UserID]) {
@@ -76,24 +101,16 @@ struct UserReading: Sendable {
 
   // MARK: At once
 
-  func withRememberedHead<Result: Sendable>(_ id: UserID, _ body: (borrowing StoredHead) -> Result) -> Result? {
+  func withRememberedHead<Result: Sendable>(_ id: UserID, _ body: (UserBlock) -> Result) -> Result? {
     // What is published meanwhile is beyond this index, and then the answer is another's to give.
     core.index.withHead(memory.key(id), through: memory.applied, body)
   }
 
-  func remembered(_ ids: [UserID]) -> (asOf: AsOf, users: [UserSnapshot?])? {
-    guard let now = try? core.clock.now(notBefore: memory.lastAccepted) else { return nil }
+  func remembered(_ ids: [UserID]) -> RememberedUsers? {
+    guard core.index.isEnabled, let now = try? core.clock.now(notBefore: memory.lastAccepted) else { return nil }
     // First, so that nobody in memory lacks an entry up to it; who has one beyond it is of a later moment.
     let asOf = memory.asOf(now: now)
-    guard let users = core.index.glance(ids.map { memory.key($0) }) else { return nil }
-    for case let user? in users where !isSettled(user, through: asOf.index) { return nil }
-    core.index.countHits(ids.count)
-    return (asOf, users)
-  }
-
-  /// Whether a snapshot is true whatever the clock says, and has nothing beyond an index.
-  private func isSettled(_ snapshot: UserSnapshot, through index: Int64) -> Bool {
-    snapshot.validUntil == .max && snapshot.lastIndex <= index
+    return core.index.read(ids.map { memory.key($0) }, asOf: asOf)
   }
 
   // MARK: Now

@@ -27,8 +27,12 @@ public struct ResolveRequest: Sendable {
   /// Reads the usual body, `{"ids":["…",…]}` with nothing but user ids, each once, straight from its bytes. Nil for every
   /// other: that says nothing about it.
   public static func plain(_ body: [UInt8]) -> ResolveRequest? {
-    PlainReader.ids(body).map { ResolveRequest(ids: $0) }
+    guard let ids = plainIDs(body), PlainReader.areDistinct(ids) else { return nil }
+    return ResolveRequest(ids: ids)
   }
+
+  /// The ids of the usual body as they come: one may come twice, which is left for the caller to see.
+  public static func plainIDs(_ body: [UInt8]) -> [UserID]? { PlainReader.ids(body) }
 
   private init(_ value: JSONValue) throws(Refusal) {
     guard let fields = value.object else { throw .invalidField("") }

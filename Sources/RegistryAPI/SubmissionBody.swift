@@ -11,14 +11,15 @@ public struct SubmissionBody: Sendable {
 
   /// Reads and verifies a body.
   public static func verify(_ body: [UInt8], app: AppID) -> Result<SubmissionBody, Refusal> {
-    guard let value = try? JSONValue.parseStrict(body) else { return .failure(Refusal(.malformed)) }
-    guard let record = value.object?["record"], value.object?["type"] == nil else {
-      return Submission.verify(value, app: app).map { SubmissionBody(submission: $0, invitation: nil) }
+    guard let json = try? StrictJSON(body) else { return .failure(Refusal(.malformed)) }
+    let object = json.value.object
+    guard let record = object?["record"], object?["type"] == nil else {
+      return Submission.verify(json, app: app).map { SubmissionBody(submission: $0, invitation: nil) }
     }
-    for name in value.object?.names ?? [] where name != "record" && name != "invitation" {
+    for name in object?.names ?? [] where name != "record" && name != "invitation" {
       return .failure(.invalidField("/\(name.string ?? "")"))
     }
-    let invitation = value.object?["invitation"].map { Invitation.verify($0) }
+    let invitation = object?["invitation"].map { Invitation.verify($0) }
     return Submission.verify(record, app: app).map { SubmissionBody(submission: $0, invitation: invitation) }
   }
 

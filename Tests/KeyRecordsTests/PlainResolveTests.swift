@@ -22,6 +22,20 @@ struct PlainResolveTests {
     }
   }
 
+  @Test("Each character of an id is a digit, or a letter up to z, or to f in an id of the old kind")
+  func characters() {
+    for (text, last) in [(Self.id, UInt8(ascii: "z")), (Self.old, UInt8(ascii: "f"))] {
+      for place in 0..<text.utf8.count {
+        var bytes = Array(text.utf8)
+        for byte in UInt8.min...UInt8.max {
+          bytes[place] = byte
+          let isRight = UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...last ~= byte
+          #expect((UserID(bytes.span) != nil) == isRight)
+        }
+      }
+    }
+  }
+
   @Test(
     "It is read from its bytes as by the general reader",
     arguments: [
@@ -36,6 +50,7 @@ struct PlainResolveTests {
     let read = try ResolveRequest.read(Array(general.utf8)).get()
     #expect(plain.ids == read.ids && !plain.ids.isEmpty)
     #expect(plain.have.isEmpty && plain.unknown.isEmpty && read.unknown.isEmpty)
+    #expect(ResolveRequest.plainIDs(Array(text.utf8)) == plain.ids)
   }
 
   @Test(
@@ -46,7 +61,10 @@ struct PlainResolveTests {
       #"{"ids":["ID" "OTHER"]}"#, #"{"id":["ID"]}"#, #"["ID"]"#, #"{"ids":"ID"}"#, #"{"ids":["ID"#,
     ])
   func notPlain(body: String) {
-    #expect(ResolveRequest.plain(Array(Self.filled(body).utf8)) == nil)
+    let text = Array(Self.filled(body).utf8)
+    #expect(ResolveRequest.plain(text) == nil)
+    // What comes twice is for somebody else to see.
+    #expect((ResolveRequest.plainIDs(text) == nil) == (body != #"{"ids":["ID","ID"]}"#))
   }
 
   @Test("A thousand ids are the most, and an id that comes twice is asked for once")

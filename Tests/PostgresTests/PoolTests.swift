@@ -110,6 +110,45 @@ import Testing
     }
   }
 
+  @Test func textArraysArePutTogetherOfBytes() async throws {
+    let statement = PreparedStatement("texts", "select $1::text[], cardinality($1::text[])::bigint")
+    try await withPool { pool, _ in
+      let texts = ["", "a,b", "ü", String(repeating: "x", count: 300)]
+      var array = PostgresTextArray(capacity: 8)
+      for text in texts { array.append { $0 += text.utf8 } }
+      #expect(array.count == 4)
+      // Another parameter behind it shows that it ends where it should.
+      let both = PreparedStatement("texts_and_more", "select $1::text[], $2::bigint")
+      let row = try await pool.query(both, [.encodedTextArray(array), .int8(7)])[0]
+      #expect(try row.textArray(0) == texts && row.int64(1) == 7)
+      let empty = try await pool.query(statement, [.encodedTextArray(PostgresTextArray())])[0]
+      #expect(try empty.textArray(0) == [] && empty.int64(1) == 0)
+    }
+  }
+
+  @Test func rowsOutliveTheirConnection() async throws {
+    let series = PreparedStatement(
+      "lasting",
+      "select n::smallint, n::int, case when n % 2 = 0 then repeat('x', n) end from generate_series(0, 299) n")
+    let rows = try await withPool { pool, _ in try await pool.query(series) }
+    let sum = try await withThrowingTaskGroup(of: Int64.self) { group in
+      // Several read at a time, and each drops them when it is done.
+      for _ in 0..<4 {
+        group.addTask {
+          try rows.reduce(0) { sum, row in
+            let number = try row.int64(0)
+            #expect(try row.int64(1) == number && row.isNull(2) == (number % 2 == 1))
+            #expect(try row.optionalText(2)?.utf8.count == (number % 2 == 0 ? Int(number) : nil))
+            return sum + number
+          }
+        }
+      }
+      return try await group.reduce(0, +)
+    }
+    #expect(sum == 4 * 299 * 150)
+    #expect(rows.commandTag == "SELECT 300")
+  }
+
   @Test func tenThousandAtOnce() async throws {
     try await withPool { pool, loop in
       let sum = try await withThrowingTaskGroup(of: Int64.self) { group in

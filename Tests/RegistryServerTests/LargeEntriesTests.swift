@@ -108,12 +108,13 @@ import WebTransport
     var entries: [UserID: [Int64]] = [:]
     var request = ResolveRequest(ids: ids + [stranger])
     for _ in 0..<40 where !request.ids.isEmpty {
-      let text = Resolution(request, try await app.users(request.ids), limit: max(limit, 10_000)).text
+      let answer = try await app.read(request.ids) { ResolutionText(request, asOf: $0, limit: max(limit, 10_000)) }
+      let text = answer.finish()
       #expect(text.count <= max(limit, 10_000))
-      let answer = try #require(JSONValue.parseStrict(text).object)
+      let fields = try #require(JSONValue.parseStrict(text).object)
       var have = request.have
       var count = 0
-      for (name, value) in try #require(answer["users"]?.object).members {
+      for (name, value) in try #require(fields["users"]?.object).members {
         let id = try #require(name.string.flatMap { UserID($0) })
         for entry in value.object?["entries"]?.array ?? [] {
           entries[id, default: []].append(try #require(entry.object?["index"]?.integer))
@@ -121,7 +122,7 @@ import WebTransport
           count += 1
         }
       }
-      let more = (answer["more"]?.array ?? []).compactMap { $0.string.flatMap { UserID($0) } }
+      let more = (fields["more"]?.array ?? []).compactMap { $0.string.flatMap { UserID($0) } }
       #expect(count > 0 || more.isEmpty, "no progress")
       request = ResolveRequest(ids: more, have: have)
     }

@@ -1,12 +1,16 @@
 import Foundation
+import Glibc
 import KeyRecords
 import RegistryTestKit
 import Synchronization
 
 /// Claims of new users over HTTP, each answered when it is durable.
 enum ClaimsRow {
+  /// The connections are spread over so many threads, as pgbench's are.
+  private static let threads = 2
+
   /// Arguments: port, app, claims, connections, and a file for the ids. Claims are made before the clock starts. Prints
-  /// how many were accepted, and in how many seconds.
+  /// how many were accepted, in how many seconds, and the seconds of processors that asking took.
   static func run(_ arguments: [String]) throws {
     guard let port = UInt16(try argument(0, of: arguments)) else { throw Trouble("no port") }
     guard let app = AppID(try argument(1, of: arguments)) else { throw Trouble("no app id") }
@@ -18,17 +22,13 @@ enum ClaimsRow {
     let sockets = try (0..<connections).map { _ in try RawConnection(port: port) }
     let (next, created) = (Counter(), Counter())
     let cost = Cost {
-      onThreads(connections) { thread in
-        var socket = sockets[thread]
-        while true {
-          let index = next.increment()
-          guard index < requests.count else { return }
-          if socket.status(of: requests[index]) == 201 { created.increment() }
-        }
+      onThreads(threads) { thread in
+        let own = stride(from: thread, to: sockets.count, by: threads).map { sockets[$0] }
+        ask(own, { requests.indices.contains($0) ? requests[$0] : nil }, next, created)
       }
     }
     guard created.count == count else { throw Trouble("\(created.count) of \(count) claims were accepted") }
-    print("{\"created\":\(created.count),\"seconds\":\(cost.wall)}")
+    print("{\"created\":\(created.count),\"seconds\":\(cost.wall),\"processor\":\(cost.processor)}")
   }
 
   /// Arguments: ports of two servers, app, claims to each in a round, rounds. One client claims at one and then at the
@@ -52,6 +52,29 @@ enum ClaimsRow {
       }
       guard round > 0 else { continue }
       print("{\"ours\":\(quantile(0.5, of: times[0])),\"peer\":\(quantile(0.5, of: times[1]))}")
+    }
+  }
+
+  /// Asks on all connections, one request at a time on each, until there is no further request.
+  private static func ask(
+    _ sockets: [RawConnection], _ request: (Int) -> [UInt8]?, _ next: Counter, _ created: Counter
+  ) {
+    var sockets = sockets
+    var waiting = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+    // A negative descriptor is passed over.
+    func send(on place: Int) {
+      guard let bytes = request(next.increment()), sockets[place].send(bytes) else { return waiting[place].fd = -1 }
+    }
+    for place in sockets.indices { send(on: place) }
+    while waiting.contains(where: { $0.fd >= 0 }), poll(&waiting, nfds_t(waiting.count), -1) > 0 {
+      for place in sockets.indices where waiting[place].fd >= 0 && waiting[place].revents != 0 {
+        guard let status = sockets[place].status() else {
+          waiting[place].fd = -1
+          continue
+        }
+        if status == 201 { created.increment() }
+        send(on: place)
+      }
     }
   }
 

@@ -9,7 +9,7 @@ struct RawConnection: Sendable {
   /// Who gets nothing for so long gives up.
   private static let patienceSeconds = 60
 
-  private let descriptor: Int32
+  let descriptor: Int32
   private var buffer: [UInt8]
 
   /// Connects.

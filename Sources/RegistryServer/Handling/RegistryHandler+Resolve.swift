@@ -6,7 +6,7 @@ extension RegistryHandler {
   /// `POST …/resolve`.
   func resolve(_ body: [UInt8], in app: RegistryApp) async throws -> HTTPResponse {
     let request = try ResolveRequest.read(body).get()
-    let found = try await app.users(request.ids)
-    return HTTPResponse(status: 200, fields: AnswerFields.freshJSON, body: Resolution(request, found).text)
+    let text = try await app.read(request.ids) { ResolutionText(request, asOf: $0) }
+    return HTTPResponse(status: 200, fields: AnswerFields.freshJSON, body: text.finish())
   }
 }

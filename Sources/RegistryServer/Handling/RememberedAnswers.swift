@@ -63,10 +63,11 @@ final class RememberedAnswers: ImmediateHandler {
     _ head: borrowing RequestHead, _ body: [UInt8], to output: inout ResponseOutput
   ) -> Int? {
     let start = AnswerTally.now
-    guard let app = head.withPath({ resolvePath($0) }), !app.isForMembers, JSONContent.problem(of: head) == nil,
-      let request = ResolveRequest.plain(body), let found = app.remembered(request.ids)
+    guard let app = head.withPath({ resolvePath($0) }), app.remembersUsers, !app.isForMembers,
+      JSONContent.problem(of: head) == nil,
+      let ids = ResolveRequest.plainIDs(body), let users = app.remembered(ids),
+      let resolution = RememberedResolution(ids, users)
     else { return nil }
-    let resolution = Resolution(request, asOf: found.asOf, users: found.users)
     output.append(self.resolution, bodyCount: resolution.count) { resolution.append(to: &$0) }
     tally.note(.resolve, since: start)
     return 200

@@ -1,6 +1,7 @@
 import CWebSockets
 import Glibc
 import HTTPFormat
+import Synchronization
 
 /// What the connections of a server have in common, on all loops.
 struct ServiceRules: Sendable {
@@ -27,6 +28,10 @@ final class HTTPService: @unchecked Sendable {
   private var connections: [HTTPConnection] = []
   private var refusedCount = 0
   private var onDrained: (() -> Void)?
+  /// The services of the same server, this one among them; none once it is over. Set before it listens.
+  private var sisters: [HTTPService] = []
+  /// Connections, those on their way here from a sister among them. For sisters to look at.
+  private let load = Atomic<Int>(0)
   /// An empty array with capacity, which goes from one connection that writes to the next; nil while one has it.
   private var spareOutput: [UInt8]?
   /// Where heads are read to; nil while one is.
@@ -48,7 +53,10 @@ final class HTTPService: @unchecked Sendable {
   }
 
   /// Begins to accept on a listening socket, which is the service's from now on.
-  func listen(on socket: Int32) throws(TransportError) {
+  ///
+  /// - Parameter sisters: all services of the server.
+  func listen(on socket: Int32, among sisters: [HTTPService]) throws(TransportError) {
+    self.sisters = sisters
     batch = rules.handler.immediateHandler(on: loop).map { AnswerBatch(loop, heads: limits.heads, $0) }
     listener = try loop.adopt(socket, onReadable: { self.accept() }, onWritable: {})
     scheduleSweep()
@@ -63,9 +71,20 @@ final class HTTPService: @unchecked Sendable {
         if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { pauseAccepting() }
         return
       }
-      admit(descriptor, PeerAddress(storage))
+      seat(descriptor, PeerAddress(storage))
     }
   }
+
+  /// Gives a connection to the loop that has fewest. The system spreads them by chance, and of a few dozen that stay one
+  /// loop may have half as many again as another, which then idles while its sister is behind.
+  private func seat(_ descriptor: Int32, _ peer: PeerAddress) {
+    let service = sisters.reduce(self) { $1.loadNow < $0.loadNow ? $1 : $0 }
+    service.load.add(1, ordering: .relaxed)
+    if service === self { return admit(descriptor, peer) }
+    service.loop.execute { service.admit(descriptor, peer) }
+  }
+
+  private var loadNow: Int { load.load(ordering: .relaxed) }
 
   /// The connection that could not be accepted stays in the queue and would be reported again and again.
   private func pauseAccepting() {
@@ -73,16 +92,18 @@ final class HTTPService: @unchecked Sendable {
     loop.schedule(after: HTTPService.acceptPause) { [weak self] in self?.listener?.setReadable(true) }
   }
 
+  /// Takes a connection that is counted already.
   private func admit(_ descriptor: Int32, _ peer: PeerAddress) {
+    guard !isStopping else { return turnAway(descriptor) }
     var one: Int32 = 1
     setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
     let seat = rules.census.seat(for: peer.client)
-    guard seat != nil || refusedCount < HTTPService.mostRefused else {
-      close(descriptor)
+    guard seat != nil || refusedCount < HTTPService.mostRefused else { return turnAway(descriptor) }
+    let connection = HTTPConnection(self, seat: seat, peerAddress: peer.text)
+    guard connection.open(descriptor) else {
+      load.subtract(1, ordering: .relaxed)
       return
     }
-    let connection = HTTPConnection(self, seat: seat, peerAddress: peer.text)
-    guard connection.open(descriptor) else { return }
     connection.place = connections.count
     connections.append(connection)
     if seat == nil {
@@ -91,9 +112,15 @@ final class HTTPService: @unchecked Sendable {
     }
   }
 
+  private func turnAway(_ descriptor: Int32) {
+    close(descriptor)
+    load.subtract(1, ordering: .relaxed)
+  }
+
   /// Forgets a connection that has closed or become a WebSocket.
   func remove(_ connection: HTTPConnection) {
     guard connection.place >= 0 else { return }
+    load.subtract(1, ordering: .relaxed)
     let last = connections.removeLast()
     if last !== connection {
       connections[connection.place] = last
@@ -151,6 +178,7 @@ final class HTTPService: @unchecked Sendable {
   func cut() {
     precondition(loop.isCurrent)
     for connection in connections { connection.close() }
+    sisters = []
     sweep?.cancel()
     sweep = nil
     reportDrained()

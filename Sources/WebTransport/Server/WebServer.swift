@@ -4,8 +4,8 @@ import Synchronization
 
 /// An HTTP/1.1 and WebSocket server.
 ///
-/// Each loop has a listening socket of its own and the connections that came through it; WebSockets move to one loop of
-/// their own. The loops belong to the caller, who stops them after the server.
+/// Each loop has a listening socket of its own, and about as many connections as its sisters; WebSockets move to one loop
+/// of their own. The loops belong to the caller, who stops them after the server.
 public final class WebServer: Sendable {
   /// The port it listens on.
   public let port: UInt16
@@ -57,7 +57,7 @@ public final class WebServer: Sendable {
       port: port, connectionLimit: limit, services: services, webSockets: hub, census: census)
     for (index, service) in services.enumerated() {
       do {
-        try await service.loop.run { try service.listen(on: sockets[index]) }
+        try await service.loop.run { try service.listen(on: sockets[index], among: services) }
       } catch {
         for socket in sockets[(index + 1)...] { close(socket) }
         await server.stop(deadline: .zero)
