@@ -58,6 +58,9 @@ public struct RequestHead: Sendable {
   /// has no use for it, it is read to its end and dropped (protocol §8).
   public var contentLength: Int? { facts.contentLength }
 
+  /// Whether at least one byte of body follows the head.
+  public var hasBody: Bool { facts.contentLength ?? 0 > 0 }
+
   /// Whether a further request may follow: HTTP/1.1 without `Connection: close`. HTTP/1.0 is answered and closed.
   public var keepAlive: Bool { line.minorVersion == 1 && !facts.isClose }
 

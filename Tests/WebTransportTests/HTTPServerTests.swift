@@ -1,3 +1,4 @@
+import Glibc
 import HTTPFormat
 import Synchronization
 import Testing
@@ -37,6 +38,65 @@ struct HTTPServerTests {
           #expect(try client.response().text == (number % 3 == 0 ? "hopped true" : "POST /n\(number) abc"))
         }
       }
+    }
+  }
+
+  @Test("What comes to many connections at once is answered on each as if it came alone")
+  func together() async throws {
+    try await TestServer.run { test in
+      let clients = try (0..<80).map { _ in try test.client() }
+      for client in clients {
+        try client.send(HTTPServerTests.get)
+        #expect(try client.response().text == "GET /b ")
+      }
+      // The loop looks again when all have sent.
+      let hold = LoopHold(test.loops[0])
+      for (number, client) in clients.enumerated() {
+        try client.send(Self.request(number))
+        if number % 8 == 5 { client.endWriting() }
+      }
+      hold.release()
+      for (number, client) in clients.enumerated() where number % 8 == 2 {
+        try client.send("t: h\r\n\r\n")
+      }
+      for (number, client) in clients.enumerated() { try Self.check(client, number) }
+      let (heard, rounds) = test.service.preparations.withLock { ($0.heard, $0.rounds) }
+      // Whole requests without a body, and nothing behind them. Those that are cut may have come whole.
+      for number in 0..<80 where ![2, 6].contains(number % 8) {
+        #expect(heard.contains("/n\(number)") == [0, 4, 5].contains(number % 8))
+      }
+      #expect(heard.contains("/hop") && rounds > 0)
+    }
+  }
+
+  private static func request(_ number: Int) -> String {
+    let get = "GET /n\(number) HTTP/1.1\r\nHost: h\r\n\r\n"
+    return switch number % 8 {
+    case 1: get + get + "POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab" + get
+    case 2: "GET /n\(number) HTTP/1.1\r\nHos"
+    case 3: "GET /n\(number)\r\n\r\n"
+    case 4: "GET /n\(number) HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    case 6: "GET /hop HTTP/1.1\r\nHost: h\r\n\r\n"
+    case 7: "POST /n\(number) HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+    default: get
+    }
+  }
+
+  private static func check(_ client: TestClient, _ number: Int) throws {
+    let echo = "GET /n\(number) "
+    switch number % 8 {
+    case 1:
+      for text in [echo, echo, "POST /p ab", echo] { #expect(try client.response().text == text) }
+    case 3: #expect(try client.response().status == 400)
+    case 6: #expect(try client.response().text == "hopped true")
+    case 7: #expect(try client.response().text == "POST /n\(number) abc")
+    default: #expect(try client.response().text == echo)
+    }
+    if [3, 4, 5].contains(number % 8) {
+      #expect(try client.rest() == [])
+    } else {
+      try client.send(get)
+      #expect(try client.response().text == "GET /b ")
     }
   }
 
@@ -180,4 +240,20 @@ struct HTTPServerTests {
 
 private final class Exchanges: Sendable {
   let all = Mutex<[WebExchange]>([])
+}
+
+/// Keeps a loop from looking at its descriptors until it is released.
+private final class LoopHold: Sendable {
+  private let isReleased = Atomic(false)
+  private let isHeld = Atomic(false)
+
+  init(_ loop: EventLoop) {
+    loop.execute { [self] in
+      isHeld.store(true, ordering: .relaxed)
+      while !isReleased.load(ordering: .relaxed) { usleep(1000) }
+    }
+    while !isHeld.load(ordering: .relaxed) { usleep(1000) }
+  }
+
+  func release() { isReleased.store(true, ordering: .relaxed) }
 }

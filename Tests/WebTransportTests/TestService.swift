@@ -10,6 +10,8 @@ final class TestService: WebHandler {
   let gate = Gate()
   let faults = Mutex<[ConnectionFault]>([])
   let webSockets = WebSocketRecorder()
+  /// What the handler of what is at hand heard of before the answers.
+  let preparations = Mutex<(heard: [String], rounds: Int)>(([], 0))
 
   func bodyLimit(for head: RequestHead) -> Int { head.hasPathPrefix("/large") ? 10_000_000 : TestService.bodyLimit }
 
@@ -26,9 +28,14 @@ final class TestService: WebHandler {
     case "hop":
       await Task.detached {}.value
       return text("hopped \(request.loop.isCurrent)")
-    default:
-      return text("\(head.method.name) \(head.target) \(String(decoding: request.body, as: UTF8.self))")
+    default: return text(TestService.echo(head, request.body))
     }
+  }
+
+  func immediateHandler(on loop: EventLoop) -> (any ImmediateHandler)? { AnswersAtHand(self) }
+
+  fileprivate static func echo(_ head: borrowing RequestHead, _ body: [UInt8]) -> String {
+    "\(head.method.name) \(head.target) \(String(decoding: body, as: UTF8.self))"
   }
 
   private func upgrade(_ head: RequestHead) -> WebAnswer {
@@ -52,6 +59,28 @@ final class TestService: WebHandler {
     case .bodyTooLarge(let limit): return HTTPResponse(status: 413, body: Array("\(limit)".utf8))
     case .tooManyConnections: return HTTPResponse(status: 503)
     }
+  }
+}
+
+/// Answers at once where the service has nothing to wait for, and counts what it hears of beforehand.
+private final class AnswersAtHand: ImmediateHandler {
+  private static let template = ResponseTemplate(status: 200, fields: HTTPFields())
+  private static let others = ["/gate", "/big", "/peer", "/ws", "/hop", "/task"]
+
+  private let service: TestService
+
+  init(_ service: TestService) { self.service = service }
+
+  func prepare(_ head: borrowing RequestHead) { service.preparations.withLock { $0.heard.append(head.target) } }
+
+  func prepared() { service.preparations.withLock { $0.rounds += 1 } }
+
+  func answer(_ head: borrowing RequestHead, body: [UInt8], to output: inout ResponseOutput) -> Int? {
+    let path = head.path
+    guard !Self.others.contains(where: { path.hasPrefix($0) }) else { return nil }
+    let text = Array(TestService.echo(head, body).utf8)
+    output.append(Self.template, bodyCount: text.count) { $0 += text }
+    return 200
   }
 }
 

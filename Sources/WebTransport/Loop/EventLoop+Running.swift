@@ -124,6 +124,7 @@ extension EventLoop {
     isTearingDown = true
     timers.removeAll()
     endOfTurn.removeAll()
+    afterEvents.removeAll()
     let watched = watches.all
     for watch in watched { watch.end() }
     let isWhole = destroyContext()
@@ -181,7 +182,18 @@ extension EventLoop {
       default: tell(event)
       }
     }
+    runAfterEvents()
     if isLibraryReady || handles.timeout == 0 { handles.runOnce() }
+  }
+
+  private func runAfterEvents() {
+    guard !afterEvents.isEmpty else { return }
+    var batch: [EventWork] = []
+    swap(&batch, &afterEvents)
+    for work in batch { work.run() }
+    // The emptied array goes back, for its capacity.
+    batch.removeAll(keepingCapacity: true)
+    if afterEvents.isEmpty { swap(&batch, &afterEvents) }
   }
 
   private func takeMail() {

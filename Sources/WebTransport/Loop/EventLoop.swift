@@ -20,6 +20,11 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
     case work(@Sendable () -> Void)
   }
 
+  /// In an array, a function alone would be wrapped anew, in memory of its own.
+  struct EventWork {
+    let run: () -> Void
+  }
+
   struct Mail {
     var errands: [Errand] = []
     var isWoken = false
@@ -54,6 +59,7 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
   var descriptorLimit: Int32 = 0
   var errands: [Errand] = []
   var endOfTurn: [() -> Void] = []
+  var afterEvents: [EventWork] = []
   var timers = TimerQueue()
   var timerNumber: UInt64 = 0
   /// Whether the loop was woken since it last looked at `mail`; whoever puts something there wakes it.
@@ -192,6 +198,14 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
   public func atEndOfTurn(_ work: @escaping () -> Void) {
     precondition(isCurrent)
     endOfTurn.append(work)
+  }
+
+  /// Runs `work` once when the descriptors' owners have been told of the events of the present look. Within an event only.
+  func afterEvents(_ work: @escaping () -> Void) {
+    var works: [EventWork] = []
+    swap(&works, &afterEvents)
+    works.append(EventWork(run: work))
+    afterEvents = works
   }
 
   /// Runs `work` once after a while, to the millisecond; with no delay, after the descriptors have been looked at once.

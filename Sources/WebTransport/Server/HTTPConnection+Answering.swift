@@ -4,53 +4,42 @@ import HTTPFormat
 extension HTTPConnection {
   // MARK: - Handlers
 
-  /// Answers the whole requests without a body at the beginning of `bytes` for which that can be done at once, and sends the
-  /// answers if nothing else follows. Returns how many bytes were used. It does nothing in the middle of a head.
-  ///
-  /// This is the way of almost every request, and nothing but a short cut: what it leaves is dealt with as if it had never
-  /// been here.
-  func answerAtOnce(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
-    guard case .head = phase, !hasBegunHead, output.isEmpty, let immediate = service.immediate else { return 0 }
-    var parser = RequestParser(limits: service.limits.heads)
-    var room = service.takeHeadRoom()
-    var answers = service.takeOutput()
-    var used = 0
-    var unanswered: RequestHead?
-    while used < bytes.count, answers.count < service.limits.pendingOutput, case .head = phase {
-      let rest = UnsafeBufferPointer(rebasing: bytes[used...])
-      guard case .complete(let byteCount) = parser.parse(rest.span, into: &room), room.head.contentLength ?? 0 == 0
-      else { break }
-      used += byteCount
-      if !answer(room.head, immediate, behind: &answers) {
-        unanswered = room.head
-        break
-      }
+  /// Answers the request in `room`, which is all that a read has brought, behind the answers of other connections. False where
+  /// the answer goes the connection's own way, or there is none yet.
+  func answerAtOnce(
+    _ room: inout HeadRoom, _ handler: any ImmediateHandler, behind answers: inout [UInt8]
+  ) -> Bool {
+    guard case .head = phase else { return false }
+    let start = answers.count
+    guard answer(room.head, handler, behind: &answers) else {
+      pass(room.head)
+      flush()
+      return false
     }
-    service.giveBack(consume room)
-    if used == bytes.count, unanswered == nil, case .head = phase {
-      deliver(consume answers)
-    } else {
-      output = consume answers
-      if let unanswered { pass(unanswered) }
+    guard case .head = phase else {
+      output = Array(answers[start...])
+      answers.removeLast(answers.count - start)
+      flush()
+      return false
     }
-    return used
+    return true
   }
 
-  /// Sends answers, with nothing before them.
-  private func deliver(_ answers: consuming [UInt8]) {
+  /// Sends an answer that `answerAtOnce` has made.
+  func send(_ answer: UnsafeRawBufferPointer) {
     guard let watch else { return }
-    let sent = answers.withUnsafeBytes { send(watch.fileDescriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-    guard sent < answers.count else { return service.giveBack(consume answers) }
-    output = answers
+    let sent = Glibc.send(watch.fileDescriptor, answer.baseAddress, answer.count, Int32(MSG_NOSIGNAL))
+    guard sent < answer.count else { return }
+    output = Array(answer)
     outputStart = max(sent, 0)
     flush()
   }
 
   /// Lets the request be answered. If that is done at once, the answer is in `output` when this returns.
   func handle(_ head: RequestHead) {
-    guard let immediate = service.immediate else { return pass(head) }
+    guard let handler = service.batch?.handler else { return pass(head) }
     var answers = takeOutput()
-    let isAnswered = answer(head, immediate, behind: &answers)
+    let isAnswered = answer(head, handler, behind: &answers)
     output = answers
     guard isAnswered else { return pass(head) }
     if !body.isEmpty { body = [] }
@@ -61,13 +50,13 @@ extension HTTPConnection {
 
   /// Whether the answer was at hand.
   private func answer(
-    _ head: borrowing RequestHead, _ immediate: any ImmediateHandler, behind answers: inout [UInt8]
+    _ head: borrowing RequestHead, _ handler: any ImmediateHandler, behind answers: inout [UInt8]
   ) -> Bool {
     let start = service.rules.observe == nil ? nil : ContinuousClock.now
     let keepAlive = head.keepAlive && !service.isStopping
     let before = answers.count
     var answer = ResponseOutput(behind: consume answers, to: head, keepAlive: keepAlive, date: loop.date)
-    let status = immediate.answer(head, body: body, to: &answer)
+    let status = handler.answer(head, body: body, to: &answer)
     answers = answer.take()
     guard let status else { return false }
     if start != nil {
@@ -166,7 +155,8 @@ extension HTTPConnection {
     let bytes = output
     while outputStart < bytes.count {
       let sent = bytes.withUnsafeBytes {
-        send(watch.fileDescriptor, $0.baseAddress.map { $0 + outputStart }, $0.count - outputStart, Int32(MSG_NOSIGNAL))
+        Glibc.send(
+          watch.fileDescriptor, $0.baseAddress.map { $0 + outputStart }, $0.count - outputStart, Int32(MSG_NOSIGNAL))
       }
       if sent < 0 {
         if errno == EINTR { continue }

@@ -133,9 +133,11 @@ final class HTTPConnection: @unchecked Sendable {
 
   private func readable() {
     guard let watch else { return }
-    let count = recv(watch.fileDescriptor, loop.scratch.baseAddress, loop.scratch.count, 0)
+    let batch = isBetweenRequests ? service.batch : nil
+    let room = batch?.receivingRoom() ?? loop.scratch
+    let count = recv(watch.fileDescriptor, room.baseAddress, room.count, 0)
     // More may wait than one read takes. It is not read at once, so that one client does not hold up the others.
-    if count == loop.scratch.count { watch.lookAgain() }
+    if count == room.count { watch.lookAgain() }
     guard count > 0 else {
       if count == 0 {
         peerEnded()
@@ -146,16 +148,26 @@ final class HTTPConnection: @unchecked Sendable {
       }
       return
     }
-    let received = UnsafeRawBufferPointer(rebasing: loop.scratch[..<count])
+    if let batch {
+      batch.take(self, byteCount: count)
+    } else {
+      received(UnsafeRawBufferPointer(rebasing: room[..<count]))
+    }
+  }
+
+  /// Whether the next bytes begin a request, and nothing is left of those before it.
+  private var isBetweenRequests: Bool {
+    guard case .head = phase else { return false }
+    return !hasBegunHead && input.isEmpty && output.isEmpty
+  }
+
+  /// Goes on with bytes that were just received.
+  func received(_ received: UnsafeRawBufferPointer) {
     switch phase {
     case .head, .body:
       if input.isEmpty, unsentBytes < service.limits.pendingOutput {
         isHeldUp = false
-        let used = received.withMemoryRebound(to: UInt8.self) { bytes in
-          let answered = answerAtOnce(bytes)
-          return answered == count ? count : answered + process(UnsafeBufferPointer(rebasing: bytes[answered...]))
-        }
-        if used == count, unsentBytes == 0, case .head = phase { return }
+        let used = received.withMemoryRebound(to: UInt8.self) { process($0) }
         keep(UnsafeRawBufferPointer(rebasing: received[used...]))
         flush()
         if isHeldUp { pump() }
@@ -165,7 +177,7 @@ final class HTTPConnection: @unchecked Sendable {
       }
     case .handling, .upgrading: keep(received)
     case .lingering:
-      lingeredBytes += count
+      lingeredBytes += received.count
       if lingeredBytes > HTTPConnection.mostLingeredBytes { close() }
     case .finishing, .closed: break
     }

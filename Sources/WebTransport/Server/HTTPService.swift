@@ -21,7 +21,8 @@ final class HTTPService: @unchecked Sendable {
   /// Milliseconds, as connections use them.
   let limits: ServiceLimits
   private(set) var isStopping = false
-  private(set) var immediate: (any ImmediateHandler)?
+  /// Nil without a handler for what is at hand.
+  private(set) var batch: AnswerBatch?
   private var listener: EventLoop.Watch?
   private var sweep: EventLoop.Timer?
   private var connections: [HTTPConnection] = []
@@ -56,7 +57,7 @@ final class HTTPService: @unchecked Sendable {
   /// - Parameter sisters: all services of the server.
   func listen(on socket: Int32, among sisters: [HTTPService]) throws(TransportError) {
     self.sisters = sisters
-    immediate = rules.handler.immediateHandler(on: loop)
+    batch = rules.handler.immediateHandler(on: loop).map { AnswerBatch(loop, heads: limits.heads, $0) }
     listener = try loop.adopt(socket, onReadable: { self.accept() }, onWritable: {})
     scheduleSweep()
   }

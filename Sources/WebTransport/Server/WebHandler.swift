@@ -27,9 +27,23 @@ extension WebHandler {
 
 /// Answers what is at hand, within the event that brought the request: no task is made for it. It lives on one loop.
 public protocol ImmediateHandler: AnyObject {
+  /// Hears of a request that has come together with others, before any of them is answered: it may begin to ask for the
+  /// memory that the answer takes. Not called for every request.
+  func prepare(_ head: borrowing RequestHead)
+
+  /// Says that `prepare` was called for all of them, and that the answers follow.
+  func prepared()
+
   /// Appends the answer to `output`, and gives its status; nil, with nothing appended, for what the `WebHandler` is to
   /// answer.
   func answer(_ head: borrowing RequestHead, body: [UInt8], to output: inout ResponseOutput) -> Int?
+}
+
+extension ImmediateHandler {
+  /// Nothing.
+  public func prepare(_ head: borrowing RequestHead) {}
+  /// Nothing.
+  public func prepared() {}
 }
 
 /// A whole request.
