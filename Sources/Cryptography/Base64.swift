@@ -41,12 +41,16 @@ public enum Base64 {
   /// The bytes of a canonical text: padded, no other characters, unused bits zero (RFC 4648 §3.5). Nil for anything
   /// else.
   public static func decodeCanonical(_ text: String) -> [UInt8]? {
-    decodeCanonical(Array(text.utf8))
+    decodeCanonical(text.utf8.span)
   }
 
   /// The bytes of canonical ASCII characters: padded, no others, unused bits zero (RFC 4648 §3.5). Nil for anything
   /// else.
   public static func decodeCanonical(_ characters: [UInt8]) -> [UInt8]? {
+    decodeCanonical(characters.span)
+  }
+
+  private static func decodeCanonical(_ characters: Span<UInt8>) -> [UInt8]? {
     guard characters.count.isMultiple(of: 4) else { return nil }
     var end = characters.count
     while end > 0, characters.count - end < 2, characters[end - 1] == padding { end -= 1 }
@@ -54,8 +58,8 @@ public enum Base64 {
     bytes.reserveCapacity(characters.count / 4 * 3)
     var bits: UInt32 = 0
     var bitCount = 0
-    for character in characters[..<end] {
-      let value = values[Int(character)]
+    for position in 0..<end {
+      let value = values[Int(characters[position])]
       guard value != invalid else { return nil }
       bits = bits << 6 | UInt32(value)
       bitCount += 6
