@@ -61,6 +61,21 @@ public struct Bytes32: Hashable, Sendable, Comparable {
     }
   }
 
+  /// Whether the number that the bytes are, little endian, is below another one.
+  func isBelow(_ other: Bytes32) -> Bool {
+    if word3 != other.word3 { return word3.littleEndian < other.word3.littleEndian }
+    if word2 != other.word2 { return word2.littleEndian < other.word2.littleEndian }
+    if word1 != other.word1 { return word1.littleEndian < other.word1.littleEndian }
+    return word0.littleEndian < other.word0.littleEndian
+  }
+
+  /// The bytes with the highest bit of the last one clear.
+  var withoutLastBit: Bytes32 {
+    var copy = self
+    copy.word3 = (word3.littleEndian & ~(1 << 63)).littleEndian
+    return copy
+  }
+
   /// The 32 bytes as an array.
   public var bytes: [UInt8] {
     withUnsafeBytes { Array($0) }

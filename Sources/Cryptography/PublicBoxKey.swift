@@ -28,18 +28,15 @@ public struct PublicBoxKey: Hashable, Sendable {
   /// Whether u is below p = 2²⁵⁵ − 19 (so bit 255 is clear) and not one of the five of small order
   /// (protocol §3).
   public var isCanonicalAndNotSmallOrder: Bool {
-    // Little endian: reversed, byte order is the order of numbers.
-    let number = bytes.reversed()
-    guard number.lexicographicallyPrecedes(Self.prime.reversed()) else { return false }
-    return !Self.smallOrder.contains(bytes)
+    bytes32.isBelow(Self.prime) && !Self.smallOrder.contains(bytes32)
   }
 
   /// 2²⁵⁵ − 19, little endian.
-  private static let prime = [0xed] + [UInt8](repeating: 0xff, count: 30) + [0x7f]
+  private static let prime = Bytes32(padding: ([0xed] + [UInt8](repeating: 0xff, count: 30) + [0x7f]).span)
 
   /// The canonical u of order 1, 2, 4 and 8, on the curve and on its twist, little endian: 0, 1, two of order 8,
   /// and p − 1.
-  private static let smallOrder: [[UInt8]] = [
+  private static let smallOrder = [
     [UInt8](repeating: 0, count: 32),
     [1] + [UInt8](repeating: 0, count: 31),
     [
@@ -51,5 +48,5 @@ public struct PublicBoxKey: Hashable, Sendable {
       0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
     ],
     [0xec] + [UInt8](repeating: 0xff, count: 30) + [0x7f],
-  ]
+  ].map { (bytes: [UInt8]) in Bytes32(padding: bytes.span) }
 }

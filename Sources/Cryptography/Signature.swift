@@ -38,22 +38,19 @@ public struct Signature: Hashable, Sendable {
   /// Whether S is below the order of the group and R is not of small order, in any spelling (protocol §1.2). What is not
   /// so never verifies; a strict reader says so before it comes to that.
   public var hasCanonicalForm: Bool {
-    // Little endian: reversed, byte order is the order of numbers.
-    guard scalarS.bytes.reversed().lexicographicallyPrecedes(Self.groupOrder.reversed()) else { return false }
-    var pointY = pointR.bytes
-    pointY[Bytes32.count - 1] &= 0x7f
-    return !Self.smallOrder.contains(pointY)
+    scalarS.isBelow(Self.groupOrder) && !Self.smallOrder.contains(pointR.withoutLastBit)
   }
 
   /// 2²⁵² + 27742317777372353535851937790883648493, little endian (RFC 8032 §5.1).
-  private static let groupOrder: [UInt8] = [
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x10,
-  ]
+  private static let groupOrder = Bytes32(
+    padding: [
+      0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x10,
+    ].span)
 
   /// The y of the points of order 1, 2, 4 and 8, little endian and without the sign of x: 0, 1, two of order 8, p − 1,
   /// and p and p + 1, which are other spellings of 0 and 1.
-  private static let smallOrder: [[UInt8]] = [
+  private static let smallOrder = [
     [UInt8](repeating: 0, count: 32),
     [1] + [UInt8](repeating: 0, count: 31),
     [
@@ -67,7 +64,7 @@ public struct Signature: Hashable, Sendable {
     [0xec] + [UInt8](repeating: 0xff, count: 30) + [0x7f],
     [0xed] + [UInt8](repeating: 0xff, count: 30) + [0x7f],
     [0xee] + [UInt8](repeating: 0xff, count: 30) + [0x7f],
-  ]
+  ].map { (bytes: [UInt8]) in Bytes32(padding: bytes.span) }
 
   /// The 64 bytes as an array.
   public var bytes: [UInt8] {

@@ -37,6 +37,9 @@ struct FieldReader {
 
   /// RFC 6901.
   func pointer(_ name: String) -> String {
+    guard name.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else {
+      return path + "/" + name
+    }
     var escaped = ""
     for character in name.unicodeScalars {
       switch character {

@@ -17,7 +17,7 @@ public struct JSONObject: Sendable {
   }
 
   /// Up to this many members a look-up simply walks through them.
-  static let maxScannedMembers = 8
+  static let maxScannedMembers = 20
 
   /// The members as they are kept.
   let storage: [Member]

@@ -83,7 +83,10 @@ public struct JSONString: Hashable, Sendable, Comparable, ExpressibleByStringLit
 
   /// Equality of code units.
   public static func == (left: JSONString, right: JSONString) -> Bool {
-    left.withSpan { left in right.withSpan { right in WTF8.equal(left, right) } }
+    if case (.text(let left), .text(let right)) = (left.storage, right.storage), left.utf8.count != right.utf8.count {
+      return false
+    }
+    return left.withSpan { left in right.withSpan { right in WTF8.equal(left, right) } }
   }
 
   /// Order of UTF-16 code units.

@@ -60,13 +60,13 @@ extension JSONTape {
         guard !frames.isEmpty else { return value }
         frames[frames.count - 1].elements.append(value)
       }
-      while let frame = frames.last, frame.end == position {
-        frames.removeLast()
-        let value = container(frame)
+      // Frames are looked at where they are: a copy would make every append to its arrays one of all they hold.
+      while !frames.isEmpty, frames[frames.count - 1].end == position {
+        let value = container(frames.removeLast())
         guard !frames.isEmpty else { return value }
         frames[frames.count - 1].elements.append(value)
       }
-      if let frame = frames.last, nodes[frame.position].kind == .object {
+      if !frames.isEmpty, nodes[frames[frames.count - 1].position].kind == .object {
         frames[frames.count - 1].names.append(string(at: position, in: source))
         position += 1
       }

@@ -100,6 +100,28 @@ struct HTTPServerTests {
     }
   }
 
+  @Test("Connections that stay are spread evenly over the loops, and go where others have gone")
+  func evenLoops() async throws {
+    try await TestServer.run(loops: 2) { test in
+      func connect(_ count: Int) throws -> [(client: TestClient, loop: String)] {
+        try (0..<count).map { _ in
+          let client = try test.client()
+          try client.send("GET /loop HTTP/1.1\r\nHost: h\r\n\r\n")
+          return (client, try client.response().text)
+        }
+      }
+      let first = try connect(12)
+      let loops = Dictionary(grouping: first, by: \.loop)
+      #expect(loops.mapValues(\.count) == ["test 0": 6, "test 1": 6])
+      for (client, _) in loops["test 0"] ?? [] { client.close() }
+      let deadline = ContinuousClock.now + .seconds(TestClient.patienceSeconds)
+      while test.server.openConnections > 6, ContinuousClock.now < deadline {
+        try await Task.sleep(for: .milliseconds(5))
+      }
+      #expect(try connect(6).map(\.loop) == Array(repeating: "test 0", count: 6))
+    }
+  }
+
   @Test(
     "What breaks the framing is answered, and the connection closed",
     arguments: [

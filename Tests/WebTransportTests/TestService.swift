@@ -23,6 +23,7 @@ final class TestService: WebHandler {
       return text("passed \(head.query ?? "")")
     case "big":
       return .response(HTTPResponse(status: 200, body: [UInt8](repeating: 0x62, count: Int(head.query ?? "") ?? 0)))
+    case "loop": return text(request.loop.name)
     case "peer": return text("\(request.peerAddress) \(request.loop.isCurrent)")
     case "ws": return upgrade(head)
     case "hop":

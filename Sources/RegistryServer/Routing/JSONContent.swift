@@ -7,10 +7,13 @@ enum JSONContent {
   /// Nil when `head` announces `application/json` in UTF-8 without a content coding.
   static func problem(of head: RequestHead) -> Problem? {
     guard head.count(of: "content-encoding") == 0, let value = head.soleValueBytes(of: "content-type"),
-      isJSON(String(decoding: value, as: UTF8.self))
+      value.elementsEqual(usual) || isJSON(String(decoding: value, as: UTF8.self))
     else { return Problem(.unsupportedMediaType) }
     return nil
   }
+
+  /// What nearly all write.
+  private static let usual = Array("application/json".utf8)
 
   /// Whether a media type is `application/json`; of its parameters only `charset` means anything here.
   static func isJSON(_ mediaType: String) -> Bool {
