@@ -10,6 +10,9 @@ final class TestService: WebHandler {
   let gate = Gate()
   let faults = Mutex<[ConnectionFault]>([])
   let webSockets = WebSocketRecorder()
+  let later = LaterRequests()
+
+  func immediateHandler(on loop: EventLoop) -> (any ImmediateHandler)? { LaterHandler(later) }
 
   func bodyLimit(for head: RequestHead) -> Int { head.hasPathPrefix("/large") ? 10_000_000 : TestService.bodyLimit }
 
@@ -185,4 +188,43 @@ func eventually(_ condition: () -> Bool) async -> Bool {
     try? await Task.sleep(for: .milliseconds(2))
   }
   return true
+}
+
+/// Requests for `/later`, which wait until the test answers them.
+final class LaterRequests: Sendable {
+  private let waiting = Mutex<[PendingAnswer]>([])
+
+  var arrivals: [PendingAnswer] { waiting.withLock { $0 } }
+
+  func add(_ pending: PendingAnswer) { waiting.withLock { $0.append(pending) } }
+}
+
+/// Has nothing at hand, and takes on what is for `/later`.
+final class LaterHandler: ImmediateHandler {
+  static let template = ResponseTemplate(status: 200, fields: HTTPFields())
+
+  private let requests: LaterRequests
+
+  init(_ requests: LaterRequests) { self.requests = requests }
+
+  func answer(_ head: borrowing RequestHead, body: [UInt8], to output: inout ResponseOutput) -> Int? { nil }
+
+  func begin(_ head: borrowing RequestHead) -> ((PendingAnswer) -> Void)? {
+    guard head.hasPathPrefix("/later") else { return nil }
+    let isAnsweredAtOnce = head.hasPathPrefix("/later/now")
+    return { [requests] pending in
+      if isAnsweredAtOnce { pending.give("at once") } else { requests.add(pending) }
+    }
+  }
+}
+
+extension PendingAnswer {
+  /// Answers with a text and the target of the request.
+  func give(_ text: String) {
+    give { head, output in
+      let body = Array("\(text) \(head.target)".utf8)
+      output.append(LaterHandler.template, bodyCount: body.count) { $0 += body }
+      return 200
+    }
+  }
 }

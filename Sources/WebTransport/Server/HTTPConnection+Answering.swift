@@ -6,22 +6,36 @@ extension HTTPConnection {
 
   /// Lets the request be answered. If that is done at once, the answer is in `output` when this returns.
   func handle(_ head: consuming RequestHead) {
-    guard let immediate = service.immediate, answerAtOnce(head, immediate) else { return start(head) }
-    if !body.isEmpty { body = [] }
-    service.headRoom.takeBack(head)
+    guard let immediate = service.immediate else { return start(head) }
+    if answerAtOnce(head, immediate) {
+      if !body.isEmpty { body = [] }
+      service.headRoom.takeBack(head)
+    } else if let begin = immediate.begin(head) {
+      wait(head, begin)
+    } else {
+      start(head)
+    }
   }
 
   /// Whether the answer was at hand.
   private func answerAtOnce(_ head: borrowing RequestHead, _ immediate: any ImmediateHandler) -> Bool {
     let start = service.rules.observe == nil ? nil : ContinuousClock.now
+    return append(to: head, since: start) { head, output in immediate.answer(head, body: body, to: &output) }
+  }
+
+  /// Whether `answer` has appended one.
+  func append(
+    to head: borrowing RequestHead, since start: ContinuousClock.Instant?,
+    _ answer: (borrowing RequestHead, inout ResponseOutput) -> Int?
+  ) -> Bool {
     let keepAlive = head.keepAlive && !service.isStopping
     var earlier: [UInt8] = []
     swap(&earlier, &output)
     if earlier.isEmpty { earlier = service.takeOutput() }
     let before = earlier.count
-    var answer = ResponseOutput(behind: earlier, to: head, keepAlive: keepAlive, date: loop.date)
-    let status = immediate.answer(head, body: body, to: &answer)
-    output = answer.take()
+    var room = ResponseOutput(behind: earlier, to: head, keepAlive: keepAlive, date: loop.date)
+    let status = answer(head, &room)
+    output = room.take()
     guard let status else { return false }
     if start != nil {
       observe(
@@ -31,7 +45,7 @@ extension HTTPConnection {
     return true
   }
 
-  private func start(_ head: RequestHead) {
+  func start(_ head: RequestHead) {
     readDeadline = .max
     let request = WebRequest(head: head, body: body, peerAddress: peerAddress, loop: loop)
     let start = service.rules.observe == nil ? nil : ContinuousClock.now
@@ -60,7 +74,7 @@ extension HTTPConnection {
     if !isStartingHandler { pump() }
   }
 
-  private func respond(_ response: HTTPResponse, to request: HandledRequest) {
+  func respond(_ response: HTTPResponse, to request: HandledRequest) {
     let head = request.head
     let keepAlive = head.keepAlive && !response.closesConnection && !service.isStopping
     let before = output.count
