@@ -40,6 +40,7 @@ let wrappers: [Target] = [
   system("CUV", "libuv", "libuv1-dev"),
   system("COpenSSL", "openssl", "libssl-dev"),
   system("CQRCode", "libqrencode", "libqrencode-dev"),
+  .systemLibrary(name: "CPrefetch"),
 ]
 
 let libraries: [Target] = [
@@ -57,7 +58,9 @@ let libraries: [Target] = [
     swiftSettings: settings),
   library(
     "Registry",
-    ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "Migrations", logging]),
+    [
+      "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography", "Postgres", "Migrations", "CPrefetch", logging,
+    ]),
   library(
     "RegistryServer",
     [

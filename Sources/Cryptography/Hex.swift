@@ -22,7 +22,22 @@ public enum Hex {
 
   /// Appends 64 ASCII characters to `characters`.
   public static func append(_ bytes: Bytes32, to characters: inout [UInt8]) {
-    bytes.withSpan { append($0, to: &characters) }
+    let words = InlineArray<8, UInt64> { index in
+      digits(bytes.withSpan { unsafe $0.bytes.unsafeLoadUnaligned(fromByteOffset: 4 * index, as: UInt32.self) })
+    }
+    words.span.withUnsafeBytes { characters.append(contentsOf: $0) }
+  }
+
+  /// The eight digits of four bytes, each as they lie in memory: all eight at a time.
+  private static func digits(_ bytes: UInt32) -> UInt64 {
+    var spread = UInt64(UInt32(littleEndian: bytes))
+    spread = (spread | spread << 16) & 0x0000_FFFF_0000_FFFF
+    spread = (spread | spread << 8) & 0x00FF_00FF_00FF_00FF
+    let values = (spread >> 4 | spread << 8) & 0x0F0F_0F0F_0F0F_0F0F
+    // 6 more than a value has a fifth bit where its digit is a letter.
+    let letters = (values &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+    let zeros = 0x3030_3030_3030_3030 as UInt64
+    return (values &+ zeros &+ letters &* 0x27).littleEndian
   }
 
   /// The bytes of a text of lower-case pairs; nil for anything else.

@@ -39,16 +39,6 @@ enum ASCII {
   /// C0 controls, the tab among them, and DEL.
   static func isControl(_ byte: UInt8) -> Bool { byte < space || byte == delete }
 
-  /// Whether `isControl` holds for any of the eight bytes of a word, in whatever order: a byte below 0x20, and a zero among
-  /// the differences from 0x7F, borrow into their highest bit.
-  static func hasControl(_ word: UInt64) -> Bool {
-    let ones: UInt64 = 0x0101_0101_0101_0101
-    let differences = word ^ (ones &* UInt64(delete))
-    let below = (word &- ones &* UInt64(space)) & ~word
-    let equal = (differences &- ones) & ~differences
-    return (below | equal) & (ones << 7) != 0
-  }
-
   /// What no part of a head may hold, apart from the line ends: C0 controls but the tab, and DEL.
   static func isForbiddenControl(_ byte: UInt8) -> Bool {
     (byte < space && byte != tab) || byte == delete

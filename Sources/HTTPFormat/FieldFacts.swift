@@ -8,6 +8,9 @@ struct FieldFacts: Hashable, Sendable {
   var isContinueExpected = false
   var isConditional = false
 
+  /// Those of no fields.
+  init() {}
+
   /// Checks the fields of a whole head against each other.
   ///
   /// What asks for 411 comes first: no length can be trusted beside `Transfer-Encoding`, whatever else is wrong.

@@ -3,16 +3,31 @@
 /// The bytes are kept once, with positions; strings are made when they are asked for. Nothing is decoded: percent escapes
 /// stay as they were sent (`PercentCoding`, `QueryItems`).
 public struct RequestHead: Sendable {
-  var bytes: [UInt8]
-  var fieldRanges: [FieldRange]
-  let line: RequestLine
-  let facts: FieldFacts
+  var bytes: [UInt8] = []
+  var fieldRanges: [FieldRange] = []
+  var line = RequestLine()
+  var facts = FieldFacts()
+
+  /// Room for a head, to be filled by the parser.
+  init() {}
 
   /// The method.
-  public var method: HTTPMethod { line.method }
+  public var method: HTTPMethod {
+    switch line.method {
+    case .get: .get
+    case .head: .head
+    case .post: .post
+    case .put: .put
+    case .delete: .delete
+    case .options: .options
+    case .patch: .patch
+    case .trace: .trace
+    case .other: .other(string(line.methodName))
+    }
+  }
 
   /// 1 for HTTP/1.1, 0 for HTTP/1.0.
-  public var minorVersion: Int { line.minorVersion }
+  public var minorVersion: Int { Int(line.minorVersion) }
 
   /// The path as sent, from the first slash up to the question mark; `*` for `OPTIONS *`; `/` for a URL without a path.
   public var path: String { string(line.path) }

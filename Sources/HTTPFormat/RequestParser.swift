@@ -15,7 +15,9 @@ public struct RequestParser: Sendable {
   private var scanned = 0
   private var lineStart = 0
   private var line: RequestLine?
+  /// Those of the head so far, and behind them what the memory held before.
   private var fields: [FieldRange] = []
+  private var fieldCount = 0
   private var fault: FramingFault?
 
   /// A parser at the beginning of a connection.
@@ -26,18 +28,22 @@ public struct RequestParser: Sendable {
   /// Reads the head at the beginning of `buffer`, whose bytes of an earlier, incomplete call are taken as unchanged.
   public mutating func parse(_ buffer: Span<UInt8>) -> HeadParse {
     var room = HeadRoom()
-    return parse(buffer, room: &room)
+    switch parse(buffer, into: &room) {
+    case .incomplete: return .incomplete
+    case .complete(let byteCount): return .complete(room.head, byteCount: byteCount)
+    case .fault(let fault): return .fault(fault)
+    }
   }
 
-  /// The same; a head is put into `room` if it is there.
-  public mutating func parse(_ buffer: Span<UInt8>, room: inout HeadRoom) -> HeadParse {
+  /// The same; a whole head is in `room` then.
+  public mutating func parse(_ buffer: Span<UInt8>, into room: inout HeadRoom) -> HeadProgress {
     if let fault { return .fault(fault) }
     if buffer.count < scanned { startOver() }
     do throws(FramingFault) {
-      guard let head = try scan(buffer, &room) else { return .incomplete }
+      guard try scan(buffer, &room) else { return .incomplete }
       let byteCount = lineStart
       startOver()
-      return .complete(head, byteCount: byteCount)
+      return .complete(byteCount: byteCount)
     } catch {
       fault = error
       return .fault(error)
@@ -49,9 +55,11 @@ public struct RequestParser: Sendable {
     lineStart = 0
     line = nil
     fields = []
+    fieldCount = 0
   }
 
-  private mutating func scan(_ buffer: Span<UInt8>, _ room: inout HeadRoom) throws(FramingFault) -> RequestHead? {
+  /// True when the head is whole.
+  private mutating func scan(_ buffer: Span<UInt8>, _ room: inout HeadRoom) throws(FramingFault) -> Bool {
     let end = min(buffer.count, limits.headBytes)
     var position = scanned
     while true {
@@ -64,7 +72,10 @@ public struct RequestParser: Sendable {
         let ended = lineStart..<position
         position += 2
         lineStart = position
-        if try take(ended, of: buffer, &room) { return try head(buffer, &room) }
+        if try take(ended, of: buffer, &room) {
+          try finish(buffer, &room)
+          return true
+        }
       case ASCII.tab: position += 1
       case ASCII.lineFeed: throw .malformed(.bareLineFeed)
       default: throw .malformed(.controlCharacter)
@@ -74,20 +85,19 @@ public struct RequestParser: Sendable {
   }
 
   /// Remembers how far the bytes were looked at, unless no head can end within the limit any more.
-  private mutating func pause(at position: Int, end: Int) throws(FramingFault) -> RequestHead? {
+  private mutating func pause(at position: Int, end: Int) throws(FramingFault) -> Bool {
     scanned = position
     guard end < limits.headBytes else { throw .headersTooLarge }
-    return nil
+    return false
   }
 
   /// The index of the first control character, or the end of the range: by words of eight bytes, then by bytes.
   private static func endOfText(_ buffer: Span<UInt8>, _ range: Range<Int>) -> Int {
-    let words = buffer.bytes
     var position = range.lowerBound
-    // "Unsafe" is the type alone, and any eight bytes are a number; the bounds are checked.
-    while position + 8 <= range.upperBound,
-      !ASCII.hasControl(unsafe words.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self))
-    { position += 8 }
+    while position + ByteWord.byteCount <= range.upperBound {
+      if let first = ByteWord(buffer, at: position).firstControl { return position + first }
+      position += ByteWord.byteCount
+    }
     while position < range.upperBound, !ASCII.isControl(buffer[position]) { position += 1 }
     return position
   }
@@ -99,13 +109,19 @@ public struct RequestParser: Sendable {
     guard line != nil else {
       if range.isEmpty { throw .malformed(.emptyRequestLine) }
       line = try RequestLine(buffer, line: range, limits: limits)
-      swap(&fields, &room.fields)
+      swap(&fields, &room.head.fieldRanges)
       if fields.capacity == 0 { fields.reserveCapacity(RequestParser.usualFieldCount) }
       return false
     }
     if range.isEmpty { return true }
-    guard fields.count < limits.fieldCount else { throw .headersTooLarge }
-    fields.append(try RequestParser.field(buffer, range))
+    guard fieldCount < limits.fieldCount else { throw .headersTooLarge }
+    let field = try RequestParser.field(buffer, range)
+    if fieldCount < fields.count {
+      fields[fieldCount] = field
+    } else {
+      fields.append(field)
+    }
+    fieldCount += 1
     return false
   }
 
@@ -128,29 +144,37 @@ public struct RequestParser: Sendable {
     return FieldRange(name: ByteRange(range.lowerBound, colon), value: ByteRange(start, end))
   }
 
-  private mutating func head(_ buffer: Span<UInt8>, _ room: inout HeadRoom) throws(FramingFault) -> RequestHead? {
-    guard let line else { return nil }
-    let facts = try FieldFacts(buffer, fields: fields, line: line)
-    var bytes: [UInt8] = []
-    swap(&bytes, &room.bytes)
-    buffer.extracting(0..<lineStart).withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
-    return RequestHead(bytes: bytes, fieldRanges: fields, line: line, facts: facts)
+  /// Puts the head into `room`.
+  private mutating func finish(_ buffer: Span<UInt8>, _ room: inout HeadRoom) throws(FramingFault) {
+    guard let line else { return }
+    if fields.count > fieldCount { fields.removeLast(fields.count - fieldCount) }
+    room.head.facts = try FieldFacts(buffer, fields: fields, line: line)
+    room.head.line = line
+    swap(&fields, &room.head.fieldRanges)
+    room.head.bytes.become(buffer.extracting(0..<lineStart))
   }
 }
 
-/// Memory for the next head, from one that is not needed any more: so a loop that answers at once asks for none.
+/// Where a parser puts the heads that it reads, each over the last: so a loop that answers at once needs no memory for them.
+/// A head that is kept is a copy, which costs memory only if another is read while it is there.
 public struct HeadRoom: Sendable {
-  fileprivate var bytes: [UInt8] = []
-  fileprivate var fields: [FieldRange] = []
+  /// The head that was read last, after `HeadProgress.complete`.
+  public fileprivate(set) var head = RequestHead()
 
-  /// No memory yet.
+  /// No head yet.
   public init() {}
+}
 
-  /// Takes the memory of a head.
-  public mutating func takeBack(_ head: consuming RequestHead) {
-    swap(&bytes, &head.bytes)
-    swap(&fields, &head.fieldRanges)
-    bytes.removeAll(keepingCapacity: true)
-    fields.removeAll(keepingCapacity: true)
+extension [UInt8] {
+  /// Takes on other bytes: in place, where it has as many, as the heads of one kind of request do.
+  fileprivate mutating func become(_ other: Span<UInt8>) {
+    guard count == other.count else {
+      removeAll(keepingCapacity: true)
+      other.withUnsafeBufferPointer { append(contentsOf: $0) }
+      return
+    }
+    withUnsafeMutableBytes { bytes in
+      other.withUnsafeBytes { bytes.copyMemory(from: $0) }
+    }
   }
 }

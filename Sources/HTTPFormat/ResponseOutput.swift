@@ -1,13 +1,20 @@
 /// What answers of one kind have in common: the status line and the fields that are always the same, made once.
 public struct ResponseTemplate: Sendable {
   let status: Int
+  /// Up to the value of `Date`.
   let bytes: [UInt8]
+  /// Up to the opaque tag of `ETag`.
+  let taggedBytes: [UInt8]
+  let hasContent: Bool
 
   /// - Parameter status: 200…599.
   public init(status: Int, fields: HTTPFields) {
     self.status = status
+    hasContent = status != 204 && status != 304
     let line = StatusLine.text(for: status)
-    bytes = UnsafeBufferPointer(start: line.utf8Start, count: line.utf8CodeUnitCount) + fields.bytes
+    let start = UnsafeBufferPointer(start: line.utf8Start, count: line.utf8CodeUnitCount) + fields.bytes
+    bytes = start + "date: ".utf8
+    taggedBytes = start + "etag: \"".utf8
   }
 }
 
@@ -27,7 +34,7 @@ public struct ResponseOutput: ~Copyable {
   ///   - date: The value of `Date` (`HTTPDate`).
   public init(behind bytes: consuming [UInt8], to head: borrowing RequestHead, keepAlive: Bool, date: [UInt8]) {
     self.bytes = bytes
-    isHead = head.method == .head
+    isHead = head.line.method == .head
     self.keepAlive = keepAlive
     minorVersion = head.minorVersion
     self.date = date
@@ -36,50 +43,96 @@ public struct ResponseOutput: ~Copyable {
   /// The bytes, at the end.
   public consuming func take() -> [UInt8] { bytes }
 
-  /// Appends a whole answer. It is called once.
+  /// Appends a whole answer. One is appended, once.
   ///
   /// - Parameters:
   ///   - template: Its status and fields.
-  ///   - tag: Appends the opaque tag of the `ETag`, without its quotes: characters that may stand there. Nil for none.
   ///   - bodyCount: Bytes of the body.
   ///   - body: Appends as many bytes. Not called where none are sent.
-  public mutating func append(
-    _ template: ResponseTemplate, tag: ((inout [UInt8]) -> Void)? = nil, bodyCount: Int, body: (inout [UInt8]) -> Void
-  ) {
-    let hasContent = template.status != 204 && template.status != 304
-    let isBodySent = hasContent && !isHead
+  public mutating func append(_ template: ResponseTemplate, bodyCount: Int, body: (inout [UInt8]) -> Void) {
+    let isBodySent = isBodySent(template)
     reserve(template.bytes.count + Self.headRoom + (isBodySent ? bodyCount : 0))
     bytes.append(contentsOf: template.bytes)
-    if let tag {
-      append("etag: \"")
-      tag(&bytes)
-      append("\"\r\ndate: ")
-    } else {
-      append("date: ")
+    appendEnd(template, behindTag: false, bodyCount: bodyCount)
+    if isBodySent { append(bodyCount: bodyCount, body) }
+  }
+
+  /// The same with an `ETag`.
+  ///
+  /// - Parameter tag: Appends the opaque tag, without its quotes: at most 64 characters that may stand there.
+  public mutating func append(
+    _ template: ResponseTemplate, tag: (inout [UInt8]) -> Void, bodyCount: Int, body: (inout [UInt8]) -> Void
+  ) {
+    let isBodySent = isBodySent(template)
+    reserve(template.taggedBytes.count + Self.headRoom + (isBodySent ? bodyCount : 0))
+    bytes.append(contentsOf: template.taggedBytes)
+    tag(&bytes)
+    appendEnd(template, behindTag: true, bodyCount: bodyCount)
+    if isBodySent { append(bodyCount: bodyCount, body) }
+  }
+
+  private func isBodySent(_ template: ResponseTemplate) -> Bool { template.hasContent && !isHead }
+
+  /// The end of the head, from the date on.
+  private mutating func appendEnd(_ template: ResponseTemplate, behindTag hasTag: Bool, bodyCount: Int) {
+    let end = ResponseSerializer.connectionField(
+      status: template.status, keepAlive: keepAlive, minorVersion: minorVersion)
+    bytes.append(addingCapacity: Self.endRoom) { [date] output in
+      if hasTag { output.append("\"\r\ndate: ") }
+      output.append(date.span)
+      if template.hasContent {
+        output.append("\r\ncontent-length: ")
+        output.append(decimal: bodyCount)
+      }
+      output.append(end)
     }
-    bytes.append(contentsOf: date)
-    if hasContent {
-      append("\r\ncontent-length: ")
-      ResponseSerializer.appendDecimal(bodyCount, to: &bytes)
-    }
-    append(
-      ResponseSerializer.connectionField(status: template.status, keepAlive: keepAlive, minorVersion: minorVersion))
-    guard isBodySent else { return }
+  }
+
+  private mutating func append(bodyCount: Int, _ body: (inout [UInt8]) -> Void) {
     let start = bytes.count
     body(&bytes)
     precondition(bytes.count - start == bodyCount, "a body has another length than was declared")
   }
 
-  /// More than a tag, the date, the length and the connection take together.
-  private static let headRoom = 320
+  /// More than the date, the length and the connection take together.
+  private static let endRoom = 160
+  /// The same and a tag.
+  private static let headRoom = endRoom + 64
 
   /// Doubles at least, so that many small answers do not move the bytes each time.
   private mutating func reserve(_ count: Int) {
     let needed = bytes.count + count
     if needed > bytes.capacity { bytes.reserveCapacity(max(needed, 2 * bytes.capacity)) }
   }
+}
 
-  private mutating func append(_ literal: StaticString) {
-    bytes.append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
+extension OutputSpan<UInt8> {
+  /// Appends bytes, which must fit.
+  fileprivate mutating func append(_ bytes: Span<UInt8>) {
+    bytes.withUnsafeBufferPointer { append($0) }
+  }
+
+  fileprivate mutating func append(_ literal: StaticString) {
+    append(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
+  }
+
+  private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+    precondition(bytes.count <= freeCapacity, "a head is longer than its room")
+    guard let source = bytes.baseAddress else { return }
+    withUnsafeMutableBufferPointer { buffer, count in
+      // Within the room that was checked above.
+      if let start = buffer.baseAddress { (start + count).update(from: source, count: bytes.count) }
+      count += bytes.count
+    }
+  }
+
+  /// Appends the decimal digits of a number that is not negative.
+  fileprivate mutating func append(decimal number: Int) {
+    var divisor = 1
+    while number / divisor >= 10 { divisor *= 10 }
+    while divisor > 0 {
+      append(ASCII.zero + UInt8(number / divisor % 10))
+      divisor /= 10
+    }
   }
 }

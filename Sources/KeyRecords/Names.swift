@@ -38,9 +38,9 @@ public struct UserID: Hashable, Sendable, Comparable, CustomStringConvertible {
   /// Characters at the end of a bound id that prove its first record (§2.3).
   public static let boundCount = 15
 
-  // The characters and zeros behind them, as they lie in memory: an id in a table or an array costs no heap memory and no
-  // reference counts, and is compared by four words.
-  private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+  /// The characters and zeros behind them, as they lie in memory: an id in a table or an array costs no heap memory and no
+  /// reference counts, and is compared by four words.
+  public private(set) var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
   /// Nil for what is no user id.
   public init?(_ characters: Span<UInt8>) {

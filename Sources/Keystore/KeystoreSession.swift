@@ -93,6 +93,12 @@ public final class KeystoreSession: Sendable {
     }
   }
 
+  /// Notes records that the owner made with another copy of the keystore, or on another device, as own ones: see
+  /// ``OpenKeystore/accountsFor(_:at:in:)``. For good: ask the owner first.
+  public func acknowledge(_ records: [RecordHash], in app: AppID) throws(KeystoreError) {
+    try update { keystore throws(KeystoreError) in try keystore.noteOwn(records, in: app) }
+  }
+
   // MARK: Identity
 
   /// Adds an app (unclaimed), or replaces the addresses of its registrars.

@@ -69,14 +69,14 @@ extension OpenKeystore {
     }
     contents.changes[index].record = record
     contents.changes[index].draft = nil
-    try noteOwn(RecordHash(of: Array(record.utf8)), in: contents.changes[index].app)
+    try noteOwn([RecordHash(of: Array(record.utf8))], in: contents.changes[index].app)
     return contents.changes[index]
   }
 
-  private mutating func noteOwn(_ record: RecordHash, in app: AppID) throws(KeystoreError) {
+  /// Keeps the hashes of records as this keystore's own doing.
+  mutating func noteOwn(_ records: [RecordHash], in app: AppID) throws(KeystoreError) {
     contents.apps[try index(of: app)].beginRecords()
-    guard !contents.records.contains(record) else { return }
-    contents.records.append(record)
+    for record in records where !contents.records.contains(record) { contents.records.append(record) }
     contents.records.removeFirst(max(0, contents.records.count - KeystoreLimits.ownRecords))
   }
 

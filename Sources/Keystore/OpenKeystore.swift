@@ -56,13 +56,13 @@ public struct OpenKeystore: Sendable {
     contents.changes.first { $0.number == number }
   }
 
-  /// Hashes of the records that this keystore signed and stored, oldest first; at most
+  /// Hashes of the records that this keystore signed and stored, or that its owner acknowledged, oldest first; at most
   /// ``KeystoreLimits/ownRecords``, of which the oldest were forgotten.
   public var records: [RecordHash] { contents.records }
 
-  /// Whether an entry about this id is this keystore's own doing: its record was made here, or it was there before the
-  /// keystore began to keep the hashes of its records. Another copy of the keystore, in whosever hands, counts as
-  /// somebody else.
+  /// Whether an entry about this id is this keystore's own doing: its record was made here or acknowledged by the owner
+  /// (``KeystoreSession/acknowledge(_:in:)``), or it was there before the keystore began to keep the hashes of its
+  /// records. Another copy of the keystore, in whosever hands, counts as somebody else.
   ///
   /// - Parameters:
   ///   - record: The record's hash.

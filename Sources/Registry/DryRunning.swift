@@ -9,8 +9,9 @@ struct DryRunning: Sendable {
   let memory: AppMemory
   let reading: UserReading
 
-  nonisolated(nonsending) func run(_ body: SubmissionBody) async throws(RegistryUnavailable) -> Result<DryRun, Refusal>
-  {
+  nonisolated(nonsending) func run(
+    _ body: SubmissionBody
+  ) async throws(RegistryUnavailable) -> Result<DryRunAnswer, Refusal> {
     let (owners, nonces) = try await usedUp(by: body)
     var snapshot: UserSnapshot?
     if let user = body.submission.subject { snapshot = try await reading.user(user) }
@@ -23,17 +24,7 @@ struct DryRunning: Sendable {
     switch judge.decide(body) {
     case .refused(let refusal): return .failure(refusal)
     case .same(let entry): return .success(Self.same(entry, in: history, at: judge.now))
-    case .accepted(_, let acceptance):
-      let effect: DryRun.Effect =
-        switch acceptance.effect {
-        case .effective: .effective
-        case .pending: .pending
-        case .contest: .contest
-        }
-      return .success(
-        DryRun(
-          effect: effect, rank: acceptance.rank, tier: acceptance.tier, effective: acceptance.effective,
-          stoppableBy: acceptance.stoppableBy))
+    case .accepted(_, let acceptance): return .success(DryRunAnswer(acceptance))
     }
   }
 
@@ -55,14 +46,14 @@ struct DryRunning: Sendable {
   }
 
   /// What the entry of a record says: its tier is that of the authority it was built on.
-  private static func same(_ entry: Entry, in history: KeyHistory?, at now: Milliseconds) -> DryRun {
+  private static func same(_ entry: Entry, in history: KeyHistory?, at now: Milliseconds) -> DryRunAnswer {
     let base = history?.entries.first { $0.content.hash == entry.record?.previous }?.record
     let tiers = base?.authority.tiers ?? []
     let pending = history?.state(at: now)?.pending
     let isPending = pending?.record == entry.content.hash
     let signer = base?.authority.signerRank
     let isLocked = base?.action == .revoke
-    return DryRun(
+    return DryRunAnswer(
       effect: .same, rank: entry.rank, tier: entry.rank.flatMap { tiers.indices.contains($0) ? tiers[$0] : nil },
       effective: entry.effective,
       stoppableBy: isPending ? entry.rank.map { (0...$0).filter { $0 != signer || !isLocked } } : nil)

@@ -1,7 +1,7 @@
 import KeyRecords
 import Synchronization
 
-/// Users in memory, shared by all loops: immutable snapshots, bounded by bytes.
+/// Users in memory, shared by all loops, bounded by bytes.
 ///
 /// The picture that memory gives of an app is that of its entries up to ``AppMemory/applied``, called A here. It is held by
 /// three rules.
@@ -39,39 +39,60 @@ final class MemoryIndex: Sendable {
   // Not the part of the hash by which a shard finds the key.
   private func box(of key: MemoryShard.Key) -> Box { boxes[Self.number(of: key)] }
 
-  private static func number(of key: MemoryShard.Key) -> Int { Int(key.hash % UInt64(shardCount)) }
+  private static func number(of key: MemoryShard.Key) -> Int { Int(key.spread) % shardCount }
 
   func look(_ key: MemoryShard.Key) -> MemoryShard.Found { box(of: key).shard.withLock { $0.look(key) } }
 
-  /// See ``MemoryShard/withHead(_:through:_:)``. `body` runs under the lock of a shard.
+  /// Gives the block of ``MemoryShard/head(_:through:)`` to `body`, which runs under the lock of a shard. Nothing is copied,
+  /// and no reference is counted.
   func withHead<Result: Sendable>(
-    _ key: MemoryShard.Key, through index: Int64, _ body: (borrowing StoredHead) -> Result
+    _ key: MemoryShard.Key, through index: Int64, _ body: (UserBlock) -> Result
   ) -> Result? {
-    box(of: key).shard.withLock { $0.withHead(key, through: index, body) }
+    box(of: key).shard.withLock { $0.head(key, through: index).map(body) }
   }
 
-  /// The snapshots of users, in the order of their keys; nil where memory has not all of them. Each shard is locked once.
-  /// For answers that are counted by ``countHits(_:)`` once they are whole.
-  func glance(_ keys: [MemoryShard.Key]) -> [UserSnapshot?]? {
-    var found = [UserSnapshot?](repeating: nil, count: keys.count)
-    // By shard: how many come before each, and then where the next one of it goes.
-    var starts = [Int](repeating: 0, count: Self.shardCount + 1)
-    for key in keys { starts[Self.number(of: key) + 1] += 1 }
-    for shard in 0..<Self.shardCount { starts[shard + 1] += starts[shard] }
+  /// Users of one moment, in the order of their keys; nil where memory has not all that is to be said of them, or has
+  /// entries beyond that moment. Each shard is locked once, and once more in the end.
+  ///
+  /// - Parameter asOf: Made before the call, so that nobody in memory lacks an entry up to it.
+  func read(_ keys: [MemoryShard.Key], asOf: AsOf) -> RememberedUsers? {
+    let (order, starts) = Self.byShard(keys)
+    var found = [UserBlock?](repeating: nil, count: keys.count)
+    var size = RememberedUsers.Size()
+    var shards: UInt32 = 0
+    for (number, box) in boxes.enumerated() where starts[number] < starts[number + 1] {
+      let part = order[starts[number]..<starts[number + 1]]
+      let isRead = box.shard.withLock { $0.beginReading(keys, part, through: asOf.index, into: &found, &size) }
+      guard isRead else {
+        endReading(shards)
+        return nil
+      }
+      shards |= 1 << UInt32(number)
+    }
+    wholeHits.add(keys.count, ordering: .relaxed)
+    return RememberedUsers(found, asOf: asOf, size, of: self, shards: shards)
+  }
+
+  /// The numbers of keys, those of one shard together, and where those of each begin.
+  private static func byShard(_ keys: [MemoryShard.Key]) -> (order: [Int], starts: [Int]) {
+    var starts = [Int](repeating: 0, count: shardCount + 1)
+    for key in keys { starts[number(of: key) + 1] += 1 }
+    for shard in 0..<shardCount { starts[shard + 1] += starts[shard] }
     var order = [Int](repeating: 0, count: keys.count)
     var ends = starts
     for (number, key) in keys.enumerated() {
       order[ends[Self.number(of: key)]] = number
       ends[Self.number(of: key)] += 1
     }
-    for (number, box) in boxes.enumerated() where starts[number] < starts[number + 1] {
-      let part = order[starts[number]..<starts[number + 1]]
-      guard box.shard.withLock({ $0.glance(keys, part, into: &found) }) else { return nil }
-    }
-    return found
+    return (order, starts)
   }
 
-  func countHits(_ count: Int) { wholeHits.add(count, ordering: .relaxed) }
+  /// - Parameter shards: A bit for each.
+  func endReading(_ shards: UInt32) {
+    for (number, box) in boxes.enumerated() where shards & 1 << UInt32(number) != 0 {
+      box.shard.withLock { $0.endReading() }
+    }
+  }
 
   func peek(_ key: MemoryShard.Key) -> UserSnapshot?? { box(of: key).shard.withLock { $0.peek(key) } }
 
@@ -85,15 +106,15 @@ final class MemoryIndex: Sendable {
   /// something may have been published that it lacks.
   func replace(with snapshot: UserSnapshot, for key: MemoryShard.Key) {
     box(of: key).shard.withLock { shard in
-      if shard.peek(key) != nil { shard.put(snapshot, for: key) }
+      if shard.has(key) { shard.put(snapshot, for: key) }
     }
   }
 
   /// Notes that a user is read from the database; gives the read that has been noted before, if there is one.
   func begin(_ fill: Fill, for key: MemoryShard.Key) -> Fill? {
     box(of: key).shard.withLock { shard in
-      if let other = shard.underWay[key] { return other.fill }
-      shard.underWay[key] = MemoryShard.UnderWay(fill: fill)
+      if let other = shard.fill(of: key) { return other }
+      shard.begin(fill, for: key)
       return nil
     }
   }
@@ -101,7 +122,7 @@ final class MemoryIndex: Sendable {
   /// Ends a read that failed.
   func abandon(_ key: MemoryShard.Key, _ fill: Fill) {
     box(of: key).shard.withLock { shard in
-      if shard.underWay[key]?.fill === fill { shard.underWay[key] = nil }
+      if shard.fill(of: key) === fill { shard.endFill(of: key) }
     }
   }
 
@@ -114,9 +135,9 @@ final class MemoryIndex: Sendable {
     while true {
       // Snapshots are made outside the lock; if something more came meanwhile, once more.
       let further = box(of: key).shard.withLock { shard -> [JudgedEntry]? in
-        let published = shard.underWay[key]?.published ?? []
+        let published = shard.published(meanwhile: key)
         if published.count > seen { return published }
-        shard.underWay[key] = nil
+        shard.endFill(of: key)
         if isEnabled { shard.put(result, for: key) }
         return nil
       }
@@ -134,14 +155,14 @@ final class MemoryIndex: Sendable {
     fresh: ([JudgedEntry]) -> UserSnapshot?
   ) {
     let old = box(of: key).shard.withLock { shard in
-      shard.underWay[key]?.published.append(contentsOf: entries)
-      return shard.peek(key)
+      shard.publish(entries, meanwhile: key)
+      return whole == nil ? shard.peek(key) : nil
     }
     if let whole { return put(whole, for: key) }
     guard let old, let new = old.map({ $0.appending(entries) }) ?? fresh(entries) else { return }
     box(of: key).shard.withLock { shard in
       // Put out of memory in between, it stays out.
-      if shard.peek(key) != nil { shard.put(new, for: key) }
+      if shard.has(key) { shard.put(new, for: key) }
     }
   }
 

@@ -1,47 +1,7 @@
 import KeyRecords
 
 /// A part of the ``MemoryIndex``, behind one lock.
-struct MemoryShard {
-  struct Key: Hashable {
-    let app: Int32
-    let user: UserID
-    /// Worked out once for everything that is looked up by it; seeded at random for each process.
-    let hash: UInt64
-
-    init(app: Int32, user: UserID) {
-      self.app = app
-      self.user = user
-      var hasher = Hasher()
-      hasher.combine(app)
-      hasher.combine(user)
-      hash = UInt64(truncatingIfNeeded: hasher.finalize())
-    }
-
-    static func == (left: Key, right: Key) -> Bool { left.user == right.user && left.app == right.app }
-
-    func hash(into hasher: inout Hasher) { hasher.combine(hash) }
-  }
-
-  /// A user in memory; without a snapshot it is one that nobody has claimed.
-  private struct Slot {
-    let key: Key
-    var snapshot: UserSnapshot?
-    var cost: Int
-    /// Whether it was asked for since the hand came by.
-    var isReferenced: Bool
-    /// The head of the snapshot, where it is the answer for good.
-    ///
-    /// It is here beside the snapshot because each step from one object to the next is a wait for memory, which is what
-    /// a look-up costs most.
-    var head: StoredHead?
-  }
-
-  /// A read from the database that is under way, and what was published about the user meanwhile.
-  struct UnderWay {
-    let fill: Fill
-    var published: [JudgedEntry] = []
-  }
-
+struct MemoryShard: ~Copyable {
   /// What memory has of a user.
   enum Found {
     case known(UserSnapshot?)
@@ -49,153 +9,192 @@ struct MemoryShard {
     case nothing
   }
 
+  /// A read from the database that is under way, and what was published about the user meanwhile.
+  private final class UnderWay {
+    let key: Key
+    let fill: Fill
+    var published: [JudgedEntry] = []
+
+    init(_ key: Key, _ fill: Fill) {
+      self.key = key
+      self.fill = fill
+    }
+  }
+
   let budget: Int
   private(set) var bytes = 0
   private(set) var hits = 0
   private(set) var misses = 0
   private(set) var evictions = 0
-  private var places = SlotTable()
-  private var slots: [Slot] = []
+  private var table = HashTable<UserBlock>()
+  /// The blocks of the table, over which the hand goes. Each knows its place here.
+  private var blocks: [UserBlock] = []
   private var hand = 0
-  var underWay: [Key: UnderWay] = [:]
+  private var contexts = ClaimContexts()
+  /// How many go over blocks without the lock.
+  private var readers = 0
+  /// Blocks that are out of the table and may still be read.
+  private var leaving: [UserBlock] = []
+  private var underWay = HashTable<UnderWay>()
 
   init(budget: Int) { self.budget = budget }
 
-  var count: Int { slots.count }
+  deinit {
+    for block in blocks { block.deallocate() }
+    for block in leaving { block.deallocate() }
+  }
 
-  private func place(of key: Key) -> Int? { places.place(key.hash) { slots[$0].key == key } }
+  var count: Int { blocks.count }
+
+  // MARK: Looking
+
+  private func block(_ key: Key) -> UserBlock? { table.first(key.hash) { $0.holds(key) } }
 
   /// Looks for a user on behalf of somebody who asks.
   mutating func look(_ key: Key) -> Found {
-    if let snapshot = glance(key) {
+    if let block = block(key) {
+      block.isReferenced = true
       hits += 1
-      return .known(snapshot)
+      return .known(block.snapshot)
     }
     misses += 1
-    return underWay[key].map { .underWay($0.fill) } ?? .nothing
+    return fill(of: key).map { .underWay($0) } ?? .nothing
   }
 
-  /// The same where memory has the user; counts nothing.
-  mutating func glance(_ key: Key) -> UserSnapshot?? {
-    guard let place = place(of: key) else { return nil }
-    if !slots[place].isReferenced { slots[place].isReferenced = true }
-    return slots[place].snapshot
+  /// The block of a user whose head is the answer for good, and of no later index. To be read under the lock.
+  mutating func head(_ key: Key, through index: Int64) -> UserBlock? {
+    let found = table.first(key.hash) { block in
+      // Its lines come together. Of another user with the same hash, which is rare, they come in vain.
+      block.prefetch()
+      return block.holds(key)
+    }
+    guard let block = found else { return nil }
+    block.isReferenced = true
+    guard block.hasHead, block.lastIndex <= index else { return nil }
+    hits += 1
+    return block
   }
 
-  /// The snapshots of many users, for those keys that `order` names; false where one is not in memory.
+  /// Whether memory has the user; leaves no trace.
+  func has(_ key: Key) -> Bool { block(key) != nil }
+
+  /// The snapshot, where the user is in memory; leaves no trace.
+  func peek(_ key: Key) -> UserSnapshot?? { block(key).map { $0.snapshot } }
+
+  // MARK: Reading many without the lock
+
+  /// Finds the blocks of many users, of those keys that `part` names. They may be read without the lock until
+  /// ``endReading()``, which must follow. False, and nothing must follow, where memory has not all that is to be said of
+  /// one of them, or has an entry of a later index.
   ///
-  /// First all places, then all snapshots: between two places nothing is counted or locked, so that the processor waits
-  /// for the memory of several at a time.
-  mutating func glance(_ keys: [Key], _ order: ArraySlice<Int>, into found: inout [UserSnapshot?]) -> Bool {
-    var places: [Int] = []
-    places.reserveCapacity(order.count)
-    for number in order {
-      guard let place = place(of: keys[number]) else { return false }
-      places.append(place)
+  /// It goes over them three times, so that the processor waits for the memory of many at a time.
+  mutating func beginReading(
+    _ keys: [Key], _ part: ArraySlice<Int>, through index: Int64, into found: inout [UserBlock?],
+    _ size: inout RememberedUsers.Size
+  ) -> Bool {
+    // Who leaves goes when nobody reads: so that this happens, nobody begins while somebody leaves.
+    guard leaving.isEmpty else { return false }
+    for number in part { table.prefetch(keys[number].hash) }
+    for number in part {
+      let block = table.first(keys[number].hash) { _ in true }
+      block?.prefetchFacts()
+      found[number] = block
     }
-    for (number, place) in zip(order, places) {
-      if !slots[place].isReferenced { slots[place].isReferenced = true }
-      found[number] = slots[place].snapshot
+    for number in part {
+      let key = keys[number]
+      // Another one may have the same hash.
+      let first = found[number].flatMap { $0.holds(key) ? $0 : block(key) }
+      guard let block = first, block.isWhole, block.lastIndex <= index else { return false }
+      block.isReferenced = true
+      found[number] = block
+      size.textBytes += Int(block.textCount)
+      size.entries += block.entryCount
+      if block.lastIndex < 0 { size.unclaimed += 1 }
     }
+    readers += 1
     return true
   }
 
-  /// Gives the head of a user to `body`, if it is the answer for good and of no later index. Nothing is copied and no
-  /// reference is counted: the first touch of an object's count would be a wait for memory in which nothing else goes on.
-  mutating func withHead<Result: Sendable>(_ key: Key, through index: Int64, _ body: (borrowing StoredHead) -> Result)
-    -> Result?
-  {
-    guard let place = place(of: key) else { return nil }
-    if !slots[place].isReferenced { slots[place].isReferenced = true }
-    return slots.withUnsafeBufferPointer { slots in
-      switch slots[place].head {
-      case .some(let head) where head.lastIndex <= index:
-        hits += 1
-        return body(head)
-      default: return nil
-      }
-    }
+  mutating func endReading() {
+    readers -= 1
+    guard readers == 0, !leaving.isEmpty else { return }
+    for block in leaving { block.deallocate() }
+    leaving = []
   }
 
-  /// The snapshot, where the user is in memory; leaves no trace.
-  func peek(_ key: Key) -> UserSnapshot?? { place(of: key).map { slots[$0].snapshot } }
+  /// Frees a block that has been taken out of the table.
+  private mutating func release(_ block: UserBlock) {
+    if readers == 0 { block.deallocate() } else { leaving.append(block) }
+  }
+
+  // MARK: Putting in and out
 
   /// Puts a user in, unless memory has one that is newer. Nil is somebody nobody has claimed.
   mutating func put(_ snapshot: UserSnapshot?, for key: Key) {
-    let cost = snapshot?.memoryCost ?? Self.unknownCost
-    if let place = place(of: key) {
-      guard (slots[place].snapshot?.lastIndex ?? -1) <= snapshot?.lastIndex ?? -1 else { return }
-      bytes += cost - slots[place].cost
-      slots[place].snapshot = snapshot
-      slots[place].cost = cost
-      slots[place].head = snapshot.flatMap { StoredHead($0) }
-    } else if cost <= budget, slots.count < Int(Int32.max) {
-      // Not referenced yet: what is asked for once, such as ids that somebody makes up, goes first.
-      places.insert(slots.count, key.hash)
-      let head = snapshot.flatMap { StoredHead($0) }
-      slots.append(Slot(key: key, snapshot: snapshot, cost: cost, isReferenced: false, head: head))
-      bytes += cost
+    let old = block(key)
+    if let old, old.lastIndex > snapshot?.lastIndex ?? -1 { return }
+    guard blocks.count < Int(UInt32.max) else { return }
+    let new = UserBlock(snapshot, for: key, at: old?.place ?? blocks.count, &contexts)
+    guard new.cost <= budget else {
+      new.deallocate()
+      if let old { remove(old) }
+      return
     }
-    while bytes > budget && !slots.isEmpty { evictOne() }
+    bytes += new.cost
+    if let old {
+      new.isReferenced = old.isReferenced
+      table.replace(key.hash, with: new) { $0.holds(key) }
+      blocks[old.place] = new
+      bytes -= old.cost
+      release(old)
+    } else {
+      // Not referenced yet: what is asked for once, such as ids that somebody makes up, goes first.
+      table.insert(new, key.hash)
+      blocks.append(new)
+    }
+    while bytes > budget && !blocks.isEmpty { evictOne() }
   }
 
   /// The clock algorithm: the hand passes over what was asked for since it last came by, and takes the next.
   private mutating func evictOne() {
     while true {
-      if hand >= slots.count { hand = 0 }
-      guard slots[hand].isReferenced else { break }
-      slots[hand].isReferenced = false
+      if hand >= blocks.count { hand = 0 }
+      guard blocks[hand].isReferenced else { break }
+      blocks[hand].isReferenced = false
       hand += 1
     }
-    bytes -= slots[hand].cost
-    places.remove(hand, slots[hand].key.hash)
+    remove(blocks[hand])
+  }
+
+  private mutating func remove(_ block: UserBlock) {
+    bytes -= block.cost
     evictions += 1
-    let last = slots.removeLast()
-    if hand < slots.count {
-      places.move(slots.count, to: hand, last.key.hash)
-      slots[hand] = last
+    let place = block.place
+    table.remove(block.hash) { $0.place == place }
+    let last = blocks.removeLast()
+    if place < blocks.count {
+      last.place = place
+      blocks[place] = last
     }
+    release(block)
   }
 
-  /// What a user that is known to be unknown takes, the table's share included.
-  static let unknownCost = 192
-}
+  // MARK: Reads from the database
 
-/// What `GET …/keys/{user}` says of an active user whom time does nothing to.
-struct StoredHead {
-  /// The index of the user's newest entry.
-  let lastIndex: Int64
-  /// The record hash.
-  let hash: RecordHash
-  private let text: [UInt8]
-  private let recordStart: Int
+  private func note(of key: Key) -> UnderWay? { underWay.first(key.hash) { $0.key == key } }
 
-  /// Nil where the answer is another, or changes by time.
-  init?(_ user: UserSnapshot) {
-    guard user.validUntil == .max, case .record(let entry) = user.key else { return nil }
-    lastIndex = user.lastIndex
-    hash = entry.hash
-    text = entry.text
-    recordStart = entry.recordStart
-  }
+  /// The read of a user that is under way.
+  func fill(of key: Key) -> Fill? { note(of: key)?.fill }
 
-  /// How many bytes the record has.
-  var recordCount: Int { text.count - 1 - recordStart }
+  /// Notes a read of a user of which none is under way.
+  mutating func begin(_ fill: Fill, for key: Key) { underWay.insert(UnderWay(key, fill), key.hash) }
 
-  /// Gives the record's bytes to `body`.
-  func withRecord<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
-    body(text.span.extracting(recordStart..<(text.count - 1)))
-  }
-}
+  /// What was published about the user since its read was noted.
+  func published(meanwhile key: Key) -> [JudgedEntry] { note(of: key)?.published ?? [] }
 
-extension UserSnapshot {
-  private static let fixedCost = 1_024
-  private static let entryCost = 768
+  /// Puts entries beside the note of a read, if there is one.
+  func publish(_ entries: [JudgedEntry], meanwhile key: Key) { note(of: key)?.published.append(contentsOf: entries) }
 
-  /// A careful estimate of the bytes that this takes: the entries, what is kept beside each, and the text of the state,
-  /// whose authority is part of the head and which has less than 500 bytes for each entry and its key.
-  var memoryCost: Int {
-    let texts = entries.reduce(0) { $0 + $1.text.count }
-    return Self.fixedCost + Self.entryCost * entries.count + texts + (entries.map(\.text.count).max() ?? 0)
-  }
+  /// Ends the note of a read.
+  mutating func endFill(of key: Key) { underWay.remove(key.hash) { $0.key == key } }
 }

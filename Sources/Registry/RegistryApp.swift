@@ -48,13 +48,12 @@ public final class RegistryApp: Sendable {
   /// - Parameter body: Runs under a lock of the memory: it copies the bytes and returns.
   public func withRememberedKey<Result: Sendable>(_ id: UserID, _ body: (RecordHash, Span<UInt8>) -> Result) -> Result?
   {
-    reading.withRememberedHead(id) { head in head.withRecord { body(head.hash, $0) } }
+    reading.withRememberedHead(id) { head in head.withRecord { body(head.recordHash, $0) } }
   }
 
-  /// Users of one moment, where all that is to be known of them is known without the database.
-  ///
-  /// - Returns: A user or nil for each id, in their order, nil for those that nobody has claimed; nil says nothing.
-  public func remembered(_ ids: [UserID]) -> (asOf: AsOf, users: [UserSnapshot?])? { reading.remembered(ids) }
+  /// Users of one moment in the order of their ids, where all that is to be known of them is known without the database.
+  /// Nil says nothing.
+  public func remembered(_ ids: [UserID]) -> RememberedUsers? { reading.remembered(ids) }
 
   /// Reads the entry that `GET …/keys/{user}` answers with, of a user whom memory has not, without a task. Users that are
   /// asked for at about the same time are read together.
@@ -130,7 +129,7 @@ public final class RegistryApp: Sendable {
   /// What would become of a submission now. Changes nothing, and uses nothing up.
   public nonisolated(nonsending) func dryRun(
     _ body: SubmissionBody
-  ) async throws(RegistryUnavailable) -> Result<DryRun, Refusal> {
+  ) async throws(RegistryUnavailable) -> Result<DryRunAnswer, Refusal> {
     try await DryRunning(core: core, memory: memory, reading: reading).run(body)
   }
 

@@ -124,19 +124,16 @@ struct UserReading: Sendable {
 
   // MARK: At once
 
-  func withRememberedHead<Result: Sendable>(_ id: UserID, _ body: (borrowing StoredHead) -> Result) -> Result? {
+  func withRememberedHead<Result: Sendable>(_ id: UserID, _ body: (UserBlock) -> Result) -> Result? {
     // What is published meanwhile is beyond this index, and then the answer is another's to give.
     core.index.withHead(memory.key(id), through: memory.applied, body)
   }
 
-  func remembered(_ ids: [UserID]) -> (asOf: AsOf, users: [UserSnapshot?])? {
+  func remembered(_ ids: [UserID]) -> RememberedUsers? {
     guard let now = try? core.clock.now(notBefore: memory.lastAccepted) else { return nil }
     // First, so that nobody in memory lacks an entry up to it; who has one beyond it is of a later moment.
     let asOf = memory.asOf(now: now)
-    guard let users = core.index.glance(ids.map { memory.key($0) }) else { return nil }
-    for case let user? in users where !Self.isSettled(user, through: asOf.index) { return nil }
-    core.index.countHits(ids.count)
-    return (asOf, users)
+    return core.index.read(ids.map { memory.key($0) }, asOf: asOf)
   }
 
   /// Whether a snapshot is true whatever the clock says, and has nothing beyond an index.

@@ -63,7 +63,7 @@ public final class UserSnapshot: Sendable {
 
   /// A user with the first claim alone: most users. It is in effect, and time does nothing to it; so it need not be read,
   /// which would cost more than all else.
-  private init(app: AppID, _ id: UserID, claim: JudgedEntry) {
+  init(app: AppID, _ id: UserID, claim: JudgedEntry) {
     self.app = app
     self.id = id
     entries = [claim.stored]
@@ -190,8 +190,49 @@ public final class UserSnapshot: Sendable {
     return UserSnapshot(app: app, id, entries: judgedEntries + new)
   }
 
+  /// The entry, where ``init(app:_:claim:)`` makes the same user of it.
+  var claimAlone: JudgedEntry? {
+    guard entries.count == 1, validUntil == .max, case .record = key, let claim = judgedEntries.first,
+      claim.stored.effective != nil, claim.stored.rank == nil, claim.stored.subject == id
+    else { return nil }
+    return claim
+  }
+
   /// The entries with what they were judged under.
   var judgedEntries: [JudgedEntry] {
     zip(entries, policies).map { JudgedEntry(stored: $0, policy: $1) }
+  }
+}
+
+extension UserSnapshot {
+  private static let fixedCost = 1_024
+  private static let entryCost = 768
+
+  /// A careful estimate of the bytes that this takes: the entries, what is kept beside each, and the text of the state,
+  /// whose authority is part of the head and which has less than 500 bytes for each entry and its key.
+  var memoryCost: Int {
+    let texts = entries.reduce(0) { $0 + $1.text.count }
+    return Self.fixedCost + Self.entryCost * entries.count + texts + (entries.map(\.text.count).max() ?? 0)
+  }
+}
+
+extension StoredEntry {
+  /// The entry of a claim, of which nothing has to be read again.
+  ///
+  /// - Parameters:
+  ///   - text: The JSON text of the entry.
+  ///   - recordStart: Where the record begins in the text.
+  init(
+    claim text: [UInt8], recordStart: Int, index: Int64, accepted: Milliseconds, effective: Milliseconds,
+    subject: UserID, hash: RecordHash
+  ) {
+    self.index = index
+    self.accepted = accepted
+    self.effective = effective
+    rank = nil
+    self.subject = subject
+    self.hash = hash
+    self.text = text
+    self.recordStart = recordStart
   }
 }

@@ -26,18 +26,26 @@ public struct DryRunAnswer: Sendable, Hashable {
   /// The ranks that could still replace it; nil unless it is pending.
   public let stoppableBy: [Int]?
 
+  /// An answer of these five.
+  public init(effect: Effect, rank: Int?, tier: Tier?, effective: Milliseconds?, stoppableBy: [Int]?) {
+    self.effect = effect
+    self.rank = rank
+    self.tier = tier
+    self.effective = effective
+    self.stoppableBy = stoppableBy
+  }
+
   /// What the rules say of a submission that they accept.
   public init(_ acceptance: Acceptance) {
-    effect =
+    let effect: Effect =
       switch acceptance.effect {
       case .effective: .effective
       case .pending: .pending
       case .contest: .contest
       }
-    rank = acceptance.rank
-    tier = acceptance.tier
-    effective = acceptance.effective
-    stoppableBy = acceptance.stoppableBy
+    self.init(
+      effect: effect, rank: acceptance.rank, tier: acceptance.tier, effective: acceptance.effective,
+      stoppableBy: acceptance.stoppableBy)
   }
 
   /// Reads the five fields; nil for anything else.
@@ -50,6 +58,15 @@ public struct DryRunAnswer: Sendable, Hashable {
     self.tier = tier.isNull ? nil : Self.tier(tier)
     self.effective = effective.integer
     stoppableBy = ranks.array?.compactMap { $0.integer.map { Int(clamping: $0) } }
+  }
+
+  /// The JSON value: always all five members.
+  public var json: JSONValue {
+    [
+      "effect": .text(effect.rawValue), "rank": rank.map { .integer(Int64($0)) } ?? .null,
+      "tier": tier?.json ?? .null, "effective": effective.map { .integer($0) } ?? .null,
+      "stoppableBy": stoppableBy.map { .array($0.map { .integer(Int64($0)) }) } ?? .null,
+    ]
   }
 
   /// Every tier is one of an authority with a signer.

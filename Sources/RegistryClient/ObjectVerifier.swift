@@ -82,21 +82,16 @@ public struct ObjectVerifier: Sendable {
 
   /// The verdict where keys are missing.
   private static func unjudged(_ resolution: Resolution, _ user: UserID, _ whose: String) -> ObjectJudgment {
+    func waiting(_ reason: String) -> ObjectJudgment {
+      var judgment = ObjectJudgment(.unresolved, reason)
+      judgment.awaited = user
+      return judgment
+    }
     switch resolution {
     case .user: return ObjectJudgment(.unresolved, "\(whose) was not looked up")
-    case .unknown:
-      var judgment = ObjectJudgment(.unresolved, "\(whose) is unknown")
-      judgment.awaited = user
-      return judgment
-    case .unavailable(let reason):
-      var judgment = ObjectJudgment(.unresolved, "\(whose) cannot be looked up now: \(reason)")
-      judgment.awaited = user
-      return judgment
-    case .expired:
-      var judgment = ObjectJudgment(
-        .unresolved, "what is known of \(whose) is too old, and it cannot be looked up now")
-      judgment.awaited = user
-      return judgment
+    case .unknown: return waiting("\(whose) is unknown")
+    case .unavailable(let reason): return waiting("\(whose) cannot be looked up now: \(reason)")
+    case .expired: return waiting("what is known of \(whose) is too old, and it cannot be looked up now")
     case .conflict(let conflict):
       var judgment = ObjectJudgment(.conflict, "\(whose) is in conflict: \(conflict.reason)")
       judgment.conflict = conflict

@@ -62,6 +62,39 @@ public final class RunningProgram {
     }
   }
 
+  /// Waits until its standard error holds a text.
+  public func waitForComplaint(_ text: String) throws {
+    let deadline = ContinuousClock.now + .seconds(Self.patience)
+    while try !complaints.contains(text) {
+      guard process.isRunning, ContinuousClock.now < deadline else {
+        throw Silence(description: "not \"\(text)\": \(try complaints)")
+      }
+      usleep(10_000)
+    }
+  }
+
+  /// What it printed that nobody has read, to the end of its output.
+  public func rest() throws -> [UInt8] { buffer + (try output.fileHandleForReading.readToEnd() ?? Data()) }
+
+  /// Asks it to stop with SIGTERM and waits; its exit status, 128 and the signal's number if a signal ended it.
+  @discardableResult
+  public func stop() -> Int32 {
+    process.terminate()
+    return end()
+  }
+
+  /// Types ^C and waits; its exit status, as ``stop()``.
+  public func interrupt() -> Int32 {
+    process.interrupt()
+    return end()
+  }
+
+  /// Waits until it ends; its exit status, as ``stop()``.
+  public func end() -> Int32 {
+    process.waitUntilExit()
+    return (process.terminationReason == .uncaughtSignal ? 128 : 0) + process.terminationStatus
+  }
+
   /// Ends it with SIGKILL.
   public func kill() {
     guard process.isRunning else { return }

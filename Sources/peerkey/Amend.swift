@@ -82,7 +82,7 @@ struct TierOptions: ParsableArguments {
   @Option(
     name: .customLong("tier-key"),
     help: ArgumentHelp("A key of the tier, in base64, as peerkey show prints it; may be repeated.", valueName: "key"))
-  var keys: [KeyArgument] = []
+  var keys: [VerifyingKey] = []
 
   @Option(help: ArgumentHelp("How many of the keys must approve.", valueName: "n")) var threshold = 1
 
@@ -128,11 +128,11 @@ struct TierOptions: ParsableArguments {
   }
 
   private func tier(_ name: String) throws -> Tier {
-    if name == Self.registrar { return .registrar(delay: delay?.span ?? Self.registrarDelay) }
+    if name == Self.registrar { return .registrar(delay: delay?.milliseconds ?? Self.registrarDelay) }
     guard (1...keys.count).contains(threshold) else {
       throw ValidationError("--threshold is 1 to the number of keys")
     }
-    return .keys(name: name, keys: keys.map(\.key), threshold: threshold, delay: delay?.span ?? 0)
+    return .keys(name: name, keys: keys, threshold: threshold, delay: delay?.milliseconds ?? 0)
   }
 
   /// In place of a tier of the same name; else above the signer, or at the end, but before the registrar.
@@ -146,15 +146,5 @@ struct TierOptions: ParsableArguments {
     } else {
       tiers.append(tier)
     }
-  }
-}
-
-/// A public key in base64 on the command line.
-struct KeyArgument: ExpressibleByArgument {
-  let key: VerifyingKey
-
-  init?(argument: String) {
-    guard let key = KeyText.key(argument) else { return nil }
-    self.key = key
   }
 }

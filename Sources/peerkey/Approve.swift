@@ -3,6 +3,7 @@ import Cryptography
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 
 /// `peerkey approve`
@@ -100,11 +101,11 @@ struct Approve: KeyCommand {
     var lines = [
       "\(request.subject) in \(request.app) asks for: \(request.action.rawValue)"
         + (request.reason.map { " (\($0.rawValue))" } ?? ""),
-      "new key     \(KeyText.text(request.publicKey))", "good until  \(TimeText.text(request.deadline))",
+      "new key     \(KeyText.text(request.publicKey))", "good until  \(TimeWords.utc(request.deadline))",
       "digits      \(request.checkDigits)",
     ]
     if let compromised = request.compromised {
-      lines.append("void        what lower tiers did since \(TimeText.text(compromised))")
+      lines.append("void        what lower tiers did since \(TimeWords.utc(compromised))")
     }
     lines += request.authority.tiers.enumerated().map {
       ($0 == 0 ? "may act     " : "            ") + "\($0) \($1.words)"

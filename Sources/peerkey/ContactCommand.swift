@@ -4,6 +4,7 @@ import KeyRecords
 import Keystore
 import PeerstackFormat
 import QRCode
+import RegistryAPI
 import RegistryClient
 
 /// `peerkey contact`
@@ -154,7 +155,7 @@ struct ContactAdd: KeyCommand {
     var lines = [
       "name        \(added.contact.name)\(added.contact.name == card.name ? "" : " (on the card: \(card.name))")",
       "id          \(card.user)\(card.isBound ? "" : "; it does not prove its first key: compare the number")",
-      "card        made \(TimeText.text(card.made)), \(TimeText.age(of: card.made)) ago; record \(card.identity.sequence)",
+      "card        made \(TimeWords.utc(card.made)), \(TimeText.age(of: card.made)) ago; record \(card.identity.sequence)",
       "key         \(KeyText.text(card.identity.publicKey))",
       "pin         \(words(added))",
     ]

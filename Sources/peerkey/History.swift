@@ -2,6 +2,7 @@ import ArgumentParser
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 
 /// `peerkey history`
@@ -13,11 +14,11 @@ struct History: KeyCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var offline: OfflineOptions
 
-  @Argument(help: "A user id; the keystore's unless given.") var user: UserArgument?
+  @Argument(help: "A user id; the keystore's unless given.") var user: UserID?
 
   func perform() async throws -> Report {
     let sealed = user == nil ? try common.store.file.read() : nil
-    guard let id = user?.user ?? sealed?.id else { throw ValidationError("which user: give an id") }
+    guard let id = user ?? sealed?.id else { throw ValidationError("which user: give an id") }
     let app = try common.app(of: sealed)
     let address = try common.registrar(of: sealed, for: app)
     return try await RegistrarLink.openReading(
@@ -38,8 +39,8 @@ struct History: KeyCommand {
     }
   }
 
-  private static func line(_ entry: Entry, _ status: UserState.RecordStatus?) -> String {
-    var line = "\(entry.index)  \(TimeText.text(entry.accepted))  "
+  static func line(_ entry: Entry, _ status: UserState.RecordStatus?) -> String {
+    var line = "\(entry.index)  \(TimeWords.utc(entry.accepted))  "
     if let record = entry.record {
       line += "\(record.sequence) \(record.action.rawValue)"
       if let reason = record.reason { line += " (\(reason.rawValue))" }
@@ -49,17 +50,7 @@ struct History: KeyCommand {
     }
     if let rank = entry.rank { line += ", at rank \(rank)" }
     line += ": \(status?.status ?? "unknown")"
-    if status?.status == "pending", let effective = status?.effective { line += " until \(TimeText.text(effective))" }
+    if status?.status == "pending", let effective = status?.effective { line += " until \(TimeWords.utc(effective))" }
     return line
-  }
-}
-
-/// A user id on the command line.
-struct UserArgument: ExpressibleByArgument {
-  let user: UserID
-
-  init?(argument: String) {
-    guard let user = UserID(argument) else { return nil }
-    self.user = user
   }
 }

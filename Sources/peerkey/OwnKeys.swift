@@ -2,6 +2,7 @@ import Cryptography
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 import RegistryConnection
 
@@ -121,13 +122,13 @@ final class OwnKeys {
         try await finish(change, record, invitation)
       } else if !isUsable(change.draft) {
         try session.abandon(change.number)
-        notes.append("\(change.action.rawValue) of \(TimeText.text(change.begun)) was never sent, and is dropped")
+        notes.append("\(change.action.rawValue) of \(TimeWords.utc(change.begun)) was never sent, and is dropped")
       }
     }
   }
 
   private func finish(_ change: KeyChange, _ record: [UInt8], _ invitation: [UInt8]?) async throws {
-    let what = "\(change.action.rawValue) of \(TimeText.text(change.begun))"
+    let what = "\(change.action.rawValue) of \(TimeWords.utc(change.begun))"
     let hash = RecordHash(of: record)
     if status(of: hash) == nil {
       switch try await link.submit(record, invitation: invitation) {

@@ -10,11 +10,12 @@ struct Peerkey: AsyncParsableCommand {
       \(Self.exitCodes)
 
       Options that many commands share can come from the environment: PEERKEY_REGISTRAR, PEERKEY_APP, \
-      PEERKEY_KEYSTORE, PEERKEY_PASSWORD_FILE, PEERKEY_CACHE. With --json a command prints one line of JSON, also when it fails: \
+      PEERKEY_KEYSTORE, PEERKEY_PASSWORD_FILE, PEERKEY_PASSWORD_MEMORY, PEERKEY_CACHE. With --json a command prints one line of JSON, also when it fails: \
       {"error":{"code":…,"detail":…}}. See docs/peerkey.md.
       """,
     groupedSubcommands: [
-      CommandGroup(name: "Identity", subcommands: [New.self, Show.self, History.self, Watch.self, Paper.self]),
+      CommandGroup(
+        name: "Identity", subcommands: [New.self, Show.self, History.self, Watch.self, Acknowledge.self, Paper.self]),
       CommandGroup(
         name: "Key records",
         subcommands: [Claim.self, Rotate.self, Recover.self, Approve.self, Revoke.self, Amend.self, Retire.self]),
@@ -26,7 +27,8 @@ struct Peerkey: AsyncParsableCommand {
 
   /// The same in every help text.
   static let exitCodes = """
-    Exit codes: 0 done; 1 refused or failed; 2 not done yet: the record is pending, or approvals are missing; \
-    3 something happened to your id (watch); 64 arguments that cannot be; 69 the registrar cannot be reached; 77 wrong password.
+    Exit codes: 0 done; 1 refused or failed; 2 not done yet: the record is pending, a rival claim is open, or approvals \
+    are missing; 3 something happened to your id (watch); 64 arguments that cannot be; 69 the registrar cannot be \
+    reached; 77 wrong password.
     """
 }

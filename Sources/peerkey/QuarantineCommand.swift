@@ -2,6 +2,7 @@ import ArgumentParser
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryAPI
 import RegistryCache
 import RegistryClient
 
@@ -43,7 +44,7 @@ struct QuarantineList: KeyCommand {
   }
 
   private static func line(_ share: QuarantineShare) -> String {
-    "\(share.signer)  \(share.count) objects, \(share.bytes) bytes, the oldest from \(TimeText.text(share.oldest))"
+    "\(share.signer)  \(share.count) objects, \(share.bytes) bytes, the oldest from \(TimeWords.utc(share.oldest))"
   }
 }
 
@@ -55,7 +56,7 @@ struct QuarantineDrop: KeyCommand {
 
   @OptionGroup var common: CommonOptions
 
-  @Argument(help: "User ids.") var users: [UserArgument] = []
+  @Argument(help: "User ids.") var users: [UserID] = []
 
   @Flag(help: "What waits for anybody.") var all = false
 
@@ -67,7 +68,7 @@ struct QuarantineDrop: KeyCommand {
     let app = try common.appOfCache()
     var count = 0
     if let store = try common.cachePlace.openFile(app) {
-      let signers = all ? try await store.quarantinedSigners() : Set(users.map(\.user))
+      let signers = all ? try await store.quarantinedSigners() : Set(users)
       let objects = try await store.quarantined(by: signers)
       try await store.release(Set(objects.map(\.digest)))
       count = objects.count

@@ -19,7 +19,7 @@ struct QuarantineRetry: KeyCommand {
 
   @OptionGroup var common: CommonOptions
 
-  @Argument(help: "Whose objects; everybody's unless given.") var users: [UserArgument] = []
+  @Argument(help: "Whose objects; everybody's unless given.") var users: [UserID] = []
 
   @Flag(help: "Leave everything in the quarantine.") var keep = false
 
@@ -32,7 +32,7 @@ struct QuarantineRetry: KeyCommand {
     ) { link in
       let watched = WatchedSigners(link.resolver, since: link.opened)
       let quarantine = Quarantine(signers: watched, store: cache)
-      let signers = users.isEmpty ? try await cache.quarantinedSigners() : Set(users.map(\.user))
+      let signers = users.isEmpty ? try await cache.quarantinedSigners() : Set(users)
       let judged = try await quarantine.judgeAgain(signers, .always)
       let all = try await cache.quarantineShares().reduce(0) { $0 + $1.count }
       var report = report(judged, waiting: all - judged.count, app, address)

@@ -49,7 +49,7 @@ struct Recover: KeyCommand {
   @Option(help: ArgumentHelp("When the new key counts as retired.", valueName: "time")) var expires: TimeArgument?
 
   @Option(help: ArgumentHelp("The identity, when its keystore is lost: a new keystore is made.", valueName: "user"))
-  var id: UserArgument?
+  var id: UserID?
 
   func validate() throws {
     guard compromisedSince == nil || reason == .compromised else {
@@ -83,19 +83,19 @@ struct Recover: KeyCommand {
   /// A keystore for an identity whose own is lost; nil if there is one.
   private func newSession() async throws -> KeystoreSession? {
     do {
-      let sealed = try common.store.file.read(id: id?.user)
+      let sealed = try common.store.file.read(id: id)
       return sealed.apps.isEmpty && !trial.dryRun ? try sessionWithApp() : nil
     } catch KeystoreError.notFound where id != nil {
       let app = try common.app()
       guard let id else { return nil }
       // A keystore of somebody who does not exist would only be in the way.
       try await RegistrarLink.open(try common.registrar(for: app), app: app, cache: common.cachePlace) { link in
-        guard try await link.history(of: id.user) != nil else {
-          throw CommandFailure("nobody has claimed \(id.user) in \(app)", code: ProblemCode.unknownUser.rawValue)
+        guard try await link.history(of: id) != nil else {
+          throw CommandFailure("nobody has claimed \(id) in \(app)", code: ProblemCode.unknownUser.rawValue)
         }
       }
-      if trial.dryRun { return try ScratchKeystore.session(id: id.user, app: app) }
-      let session = try makeKeystore(id: id.user)
+      if trial.dryRun { return try ScratchKeystore.session(id: id, app: app) }
+      let session = try makeKeystore(id: id)
       try session.addApp(app, registrars: [])
       return session
     }

@@ -2,6 +2,7 @@ import Cryptography
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 
 /// Who approves a recovery, which tier that meets, and what is missing of the others.
@@ -137,7 +138,7 @@ struct RecoveryPlan {
       let effect =
         tier.delay == 0
         ? "at once"
-        : "\(TimeText.span(tier.delay)) after that, unless somebody of rank 0 to "
+        : "\(TimeWords.span(tier.delay)) after that, unless somebody of rank 0 to "
           + "\(rank) stops it"
       return "  \(rank) \(tier.words): \(need); takes effect \(effect)"
     }
@@ -159,7 +160,7 @@ struct RecoveryPlan {
       ]
       text += [
         "",
-        "Hand this to your friends until \(TimeText.text(request.deadline)); both sides see the digits "
+        "Hand this to your friends until \(TimeWords.utc(request.deadline)); both sides see the digits "
           + "\(request.checkDigits):", "", request.text, "",
         "They run: peerkey approve FILE. Then: peerkey recover --approval FILE --approval FILE …",
       ]

@@ -167,7 +167,7 @@ struct RegistrarLink: Sendable {
   }
 
   static func expired(_ checked: Milliseconds) -> String {
-    "what the cache has is from \(TimeText.text(checked)), which is too old to be used"
+    "what the cache has is from \(TimeWords.utc(checked)), which is too old to be used"
   }
 
   /// The app's policies, judged: as the registrar shows them, or else as they were known.

@@ -30,17 +30,21 @@ extension KeyCommand {
       report = try await perform()
       try report.write(asJSON: common.json)
       try await report.whenWritten?()
-    } catch let error as ValidationError {
-      throw error
-    } catch let error as ExitCode {
-      throw error
     } catch {
-      let failure = CommandFailure(error)
-      if common.json { try Console.answer(failure.json.text) }
-      Console.say("peerkey: \(failure.description)")
-      throw failure.status.code
+      throw try CommandFailure.ending(error, asJSON: common.json)
     }
     if report.status != .done { throw report.status.code }
+  }
+}
+
+extension CommandFailure {
+  /// What a command throws for an error, which is told first: as itself where the argument parser words it.
+  static func ending(_ error: any Error, asJSON isJSON: Bool) throws -> any Error {
+    if error is ValidationError || error is ExitCode { return error }
+    let failure = CommandFailure(error)
+    if isJSON { try Console.answer(failure.json.text) }
+    Console.say("peerkey: \(failure.description)")
+    return failure.status.code
   }
 }
 

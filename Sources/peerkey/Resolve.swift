@@ -19,7 +19,7 @@ struct Resolve: KeyCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var offline: OfflineOptions
 
-  @Argument(help: "User ids.") var users: [UserArgument]
+  @Argument(help: "User ids.") var users: [UserID]
 
   func validate() throws {
     guard !users.isEmpty else { throw ValidationError("which users: give at least one id") }
@@ -31,14 +31,13 @@ struct Resolve: KeyCommand {
     return try await RegistrarLink.openReading(
       address, app: app, cache: common.cachePlace, isOffline: offline.isOffline, keystore: common.store
     ) { link in
-      let ids = users.map(\.user)
-      let answers = try await link.resolver.resolve(Set(ids), .always)
-      let known = ids.compactMap { answers[$0]?.user }
-      let missing = ids.compactMap { answers[$0]?.unavailability }
+      let answers = try await link.resolver.resolve(Set(users), .always)
+      let known = users.compactMap { answers[$0]?.user }
+      let missing = users.compactMap { answers[$0]?.unavailability }
       if let reason = missing.first {
         let failure = link.failure("cannot look up \(missing.count) users", unavailable: reason)
         // Where nothing can be shown of anybody, it is the command that fails.
-        guard failure.status == .unreachable, ids.contains(where: { answers[$0]?.isKnownSoFar ?? false }) else {
+        guard failure.status == .unreachable, users.contains(where: { answers[$0]?.isKnownSoFar ?? false }) else {
           throw failure
         }
         Console.say("peerkey: \(failure.description)")
@@ -48,7 +47,7 @@ struct Resolve: KeyCommand {
       var isWhole = true
       var json: [JSONValue] = []
       var lines: [String] = []
-      for id in ids {
+      for id in users {
         let answer = answers[id] ?? .unknown
         if answer.user == nil { isWhole = false }
         json.append(Self.json(id, answer))

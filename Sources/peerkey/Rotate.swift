@@ -2,6 +2,7 @@ import ArgumentParser
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 
 /// Why a key is replaced, on the command line.
@@ -80,6 +81,6 @@ extension OwnKeys {
           ("id", .text(id.text)), ("app", .text(app.text)), ("action", .text(action.rawValue)),
           ("dryRun", .bool(false)), ("effect", "effective"), ("finished", .bool(true)),
           ("publicKey", change.publicKey.map { .text(KeyText.text($0)) } ?? .null),
-        ] + known.json), lines: ["the \(action.rawValue) begun \(TimeText.text(change.begun)) is done"])
+        ] + known.json), lines: ["the \(action.rawValue) begun \(TimeWords.utc(change.begun)) is done"])
   }
 }

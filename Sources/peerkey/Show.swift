@@ -3,6 +3,7 @@ import Cryptography
 import KeyRecords
 import Keystore
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 import RegistryConnection
 
@@ -52,34 +53,23 @@ struct Show: KeyCommand {
       let held = keystore.map { Set($0.keys.map(\.publicKey)) }
       let foreign = keystore.map { Self.foreign(known, to: $0, in: app) } ?? []
       if let keystore, keystore.state(in: app)?.recordsAfter != nil {
-        json.append(("foreign", .array(foreign.map(Self.json))))
+        json.append(("foreign", .array(foreign.map(\.summary))))
       }
       if !foreign.isEmpty { Console.say(Self.alarm) }
       return Report(
-        json: JSONObject(json + known.json), lines: lines + known.lines(held: held) + foreign.map(Self.line))
+        json: JSONObject(json + known.json),
+        lines: lines + known.lines(held: held) + foreign.map { "NOT YOURS   \($0.summaryWords)" })
     }
   }
 
   private static let alarm =
-    "peerkey: THE HISTORY OF YOUR ID HAS RECORDS THAT THIS KEYSTORE DID NOT MAKE: if it was not you on another device, "
-    + "take the id back with peerkey recover --reason compromised and the paper key"
+    "peerkey: THE HISTORY OF YOUR ID HAS RECORDS THAT THIS KEYSTORE DID NOT MAKE: if it was you on another device, say "
+    + "so with peerkey acknowledge; if not, take the id back with peerkey recover --reason compromised and the paper key"
 
   /// The entries that the keystore did not make. None of a keystore that has kept no hashes yet.
   private static func foreign(_ known: ResolvedUser, to keystore: OpenKeystore, in app: AppID) -> [Entry] {
     guard keystore.state(in: app)?.recordsAfter != nil else { return [] }
     return known.judged.history.entries.filter { !keystore.accountsFor($0.content.hash, at: $0.index, in: app) }
-  }
-
-  private static func json(_ entry: Entry) -> JSONValue {
-    [
-      "index": .integer(entry.index), "record": .text(entry.content.hash.hex),
-      "action": entry.record.map { .text($0.action.rawValue) } ?? "adjudication", "accepted": .integer(entry.accepted),
-    ]
-  }
-
-  private static func line(_ entry: Entry) -> String {
-    let action = entry.record?.action.rawValue ?? "adjudication"
-    return "NOT YOURS    \(action), entry \(entry.index) of \(TimeText.text(entry.accepted)): not by this keystore"
   }
 
   private static func json(_ app: AppID, _ keystore: SealedKeystore) -> JSONValue {

@@ -23,13 +23,8 @@ struct Sign: AsyncParsableCommand {
   func run() async throws {
     do {
       try Console.answer(try signed())
-    } catch let error as ValidationError {
-      throw error
     } catch {
-      let failure = CommandFailure(error)
-      if common.json { try Console.answer(failure.json.text) }
-      Console.say("peerkey: \(failure.description)")
-      throw failure.status.code
+      throw try CommandFailure.ending(error, asJSON: common.json)
     }
   }
 

@@ -1,6 +1,7 @@
 import Cryptography
 import KeyRecords
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 
 /// Keys as texts.
@@ -20,14 +21,14 @@ enum KeyText {
 }
 
 extension Tier {
-  /// For people: `paper (1 key)`, `friends (2 of 3 keys, 3 d delay)`.
+  /// For people: `paper (1 key)`, `friends (2 of 3 keys, 3 days delay)`.
   var words: String {
     switch self {
     case .signer: return "signer (the key in force)"
-    case .registrar(let delay): return "registrar (the app's admins, \(TimeText.span(delay)) delay)"
+    case .registrar(let delay): return "registrar (the app's admins, \(TimeWords.span(delay)) delay)"
     case .keys(let name, let keys, let threshold, let delay):
       let count = keys.count == 1 ? "1 key" : "\(threshold) of \(keys.count) keys"
-      return "\(name) (\(count)\(delay > 0 ? ", \(TimeText.span(delay)) delay" : ""))"
+      return "\(name) (\(count)\(delay > 0 ? ", \(TimeWords.span(delay)) delay" : ""))"
     }
   }
 
@@ -101,14 +102,14 @@ extension ResolvedUser {
       "record      \(state.head.sequence) (\(state.head.hash.hex.prefix(12))…)",
     ]
     if freshness == .stale, let checked {
-      lines.append("confirmed   \(TimeText.text(checked)), \(TimeText.age(of: checked)) ago, and not since")
+      lines.append("confirmed   \(TimeWords.utc(checked)), \(TimeText.age(of: checked)) ago, and not since")
     }
     if state.head.incarnation > 0 { lines.append("continuity  broken \(state.head.incarnation) time(s)") }
     for (rank, tier) in state.head.authority.tiers.enumerated() {
       lines.append((rank == 0 ? "may act     " : "            ") + "\(rank) \(tier.words)")
     }
     if let pending = state.pending {
-      lines.append("pending     at rank \(pending.rank), takes effect \(TimeText.text(pending.effective))")
+      lines.append("pending     at rank \(pending.rank), takes effect \(TimeWords.utc(pending.effective))")
     }
     for (place, key) in state.keys.enumerated() {
       lines.append((place == 0 ? "keys        " : "            ") + Self.line(key, held: held))
@@ -117,10 +118,10 @@ extension ResolvedUser {
   }
 
   private static func line(_ key: KeyInterval, held: Set<VerifyingKey>?) -> String {
-    var line = "\(KeyText.text(key.publicKey)) \(key.fate.rawValue), from \(TimeText.text(key.from))"
-    if let until = key.until { line += " until \(TimeText.text(until))" }
-    if let expires = key.expires { line += ", expires \(TimeText.text(expires))" }
-    if let compromised = key.compromised { line += ", in wrong hands from \(TimeText.text(compromised))" }
+    var line = "\(KeyText.text(key.publicKey)) \(key.fate.rawValue), from \(TimeWords.utc(key.from))"
+    if let until = key.until { line += " until \(TimeWords.utc(until))" }
+    if let expires = key.expires { line += ", expires \(TimeWords.utc(expires))" }
+    if let compromised = key.compromised { line += ", in wrong hands from \(TimeWords.utc(compromised))" }
     if let held { line += held.contains(key.publicKey) ? ", in this keystore" : ", NOT in this keystore" }
     return line
   }
@@ -177,7 +178,7 @@ extension OwnKeys {
         (known?.state.head.authority.tiers).flatMap { $0.indices.contains(rank) ? "\(rank) \($0[rank].name)" : nil }
       }
       lines.append(
-        "takes effect \(TimeText.text(effective)); until then it can be stopped by \(names.joined(separator: ", "))")
+        "takes effect \(TimeWords.utc(effective)); until then it can be stopped by \(names.joined(separator: ", "))")
     }
     return lines
   }

@@ -1,29 +1,9 @@
-import ArgumentParser
 import Glibc
 import KeyRecords
 import RegistryClient
 
-/// Times and spans as people write them.
+/// Times as people write them, and how long ago they were.
 enum TimeText {
-  /// Milliseconds since 1970 as `2026-11-24 10:00:00 UTC`.
-  static func text(_ time: Milliseconds) -> String {
-    var seconds = time_t(time / 1_000)
-    var fields = tm()
-    guard gmtime_r(&seconds, &fields) != nil else { return "\(time)" }
-    var buffer = [CChar](repeating: 0, count: 64)
-    let count = strftime(&buffer, buffer.count, "%Y-%m-%d %H:%M:%S UTC", &fields)
-    return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
-
-  /// A span as `3 d`, `12 h`, `5 min`, `0`.
-  static func span(_ span: Milliseconds) -> String {
-    for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")] as [(Milliseconds, String)]
-    where span >= unit && span % unit == 0 {
-      return "\(span / unit) \(name)"
-    }
-    return span == 0 ? "0" : "\(span) ms"
-  }
-
   /// How long ago a time was, in one unit: `3 h`.
   static func age(of time: Milliseconds) -> String {
     let age = max(0, SystemClock().now() - time)
@@ -69,32 +49,5 @@ enum TimeText {
       part.utf8.count == count && part.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(part) : nil
     }
     return numbers.count == counts.count ? numbers : nil
-  }
-}
-
-/// A time on the command line.
-struct TimeArgument: ExpressibleByArgument {
-  let time: Milliseconds
-
-  init?(argument: String) {
-    guard let time = TimeText.time(argument) else { return nil }
-    self.time = time
-  }
-}
-
-/// A span of time on the command line: a number with a unit, as in `30d`, `12h`, `90m`, `45s`, `0`.
-struct SpanArgument: ExpressibleByArgument {
-  let span: Milliseconds
-
-  init?(argument: String) {
-    let units: [Character: Milliseconds] = ["s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
-    guard let last = argument.last else { return nil }
-    let unit = units[last]
-    guard let number = Milliseconds(unit == nil ? Substring(argument) : argument.dropLast()), number >= 0,
-      unit != nil || number == 0
-    else { return nil }
-    let (product, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
-    guard !overflow else { return nil }
-    span = product
   }
 }

@@ -18,7 +18,7 @@ struct Watch: KeyCommand {
       the registrar without loss or repetition. SIGINT and SIGTERM end it with 0.
 
       Watching your own id needs the password, to tell your own changes from a thief's: changes made with another copy of \
-      the keystore count as somebody else's.
+      the keystore count as somebody else's until you acknowledge them (peerkey acknowledge).
 
       \(Peerkey.exitCodes)
       """)
@@ -28,7 +28,7 @@ struct Watch: KeyCommand {
   @Option(
     name: .customLong("user"),
     help: ArgumentHelp("A user to watch, any number of times; the keystore's own id unless given.", valueName: "id"))
-  var users: [UserArgument] = []
+  var users: [UserID] = []
 
   @Flag(help: "Watch every entry of the app.") var all = false
 
@@ -46,7 +46,7 @@ struct Watch: KeyCommand {
     let sealed = try sealedKeystore()
     let app = try common.app(of: sealed)
     let address = try common.registrar(of: sealed, for: app)
-    let wanted = all ? nil : Set(users.isEmpty ? [sealed?.id].compactMap(\.self) : users.map(\.user))
+    let wanted = all ? nil : Set(users.isEmpty ? [sealed?.id].compactMap(\.self) : users)
     Self.endOnSignals()
     let isOwnWatched = sealed.map { wanted?.contains($0.id) ?? true } ?? false
     let isForMembers = try await RegistrarLink.open(address, app: app, cache: common.cachePlace) { link in
@@ -86,8 +86,9 @@ struct Watch: KeyCommand {
       try Console.answer(common.json ? shown.json.text : Array(shown.line.utf8))
       guard shown.isOwnDoing == false else { continue }
       Console.say(
-        "peerkey: SOMETHING HAPPENED TO YOUR ID, and not by this keystore: look at peerkey history; if it was not you on "
-          + "another device, take the id back with peerkey recover --reason compromised and the paper key")
+        "peerkey: SOMETHING HAPPENED TO YOUR ID, and not by this keystore: look at peerkey history; if it was you on "
+          + "another device, say so with peerkey acknowledge; if not, take the id back with peerkey recover "
+          + "--reason compromised and the paper key")
       if !follow { throw ExitStatus.happened.code }
     }
   }

@@ -1,6 +1,7 @@
 import Cryptography
 import KeyRecords
 import PeerstackFormat
+import RegistryAPI
 import RegistryClient
 
 /// An entry of the feed as it is shown.
@@ -20,25 +21,18 @@ struct WatchedEntry {
     return known.state.pending?.record == entry.content.hash
   }
 
-  private var action: String {
-    switch entry.content {
-    case .record(let record): record.action.rawValue
-    case .policy: "policy"
-    case .adjudication: "adjudication"
-    }
-  }
-
   var json: JSONValue {
     [
       "index": .integer(entry.index), "subject": entry.content.subject.map { .text($0.text) } ?? .null,
-      "action": .text(action), "sequence": entry.record.map { .integer($0.sequence) } ?? .null,
+      "action": .text(entry.action), "record": .text(entry.content.hash.hex),
+      "sequence": entry.record.map { .integer($0.sequence) } ?? .null,
       "rank": entry.rank.map { .integer(Int64($0)) } ?? .null,
       "effective": entry.effective.map { .integer($0) } ?? .null, "pending": .bool(isPending), "text": .text(text),
       "own": .bool(isOwnDoing == true),
     ]
   }
 
-  var line: String { "\(entry.index)  \(TimeText.text(entry.accepted))  \(text)" }
+  var line: String { "\(entry.index)  \(TimeWords.utc(entry.accepted))  \(text)" }
 
   /// What happened, in words.
   var text: String {
@@ -47,7 +41,9 @@ struct WatchedEntry {
     if let rank = entry.rank { text += ", by tier \(tier(rank))" }
     if entry.record != nil, entry.effective == nil { text += "; a rival claim: the app's admins decide" }
     if isPending { text += pendingWords } else { text += pastWords }
-    if isOwnDoing == false { text += "; THIS IS YOUR ID, AND THIS KEYSTORE DID NOT DO IT" }
+    if isOwnDoing == false {
+      text += "; THIS IS YOUR ID, AND THIS KEYSTORE DID NOT DO IT (record \(entry.content.hash.hex))"
+    }
     return text
   }
 
@@ -80,7 +76,7 @@ struct WatchedEntry {
   /// Until when it can be stopped, by whom, and how.
   private var pendingWords: String {
     guard let effective = entry.effective, let rank = entry.rank else { return "" }
-    var words = "; PENDING until \(TimeText.text(effective)): until then it can be stopped"
+    var words = "; PENDING until \(TimeWords.utc(effective)): until then it can be stopped"
     guard let state = known?.state else { return words + " by tiers 0 to \(rank)" }
     let authority = state.head.authority
     let stopping = (0...rank).filter { authority.tiers.indices.contains($0) }
@@ -105,6 +101,6 @@ struct WatchedEntry {
   private var pastWords: String {
     guard let effective = entry.effective, effective > entry.accepted else { return "" }
     let status = known?.state.records.first { $0.record == entry.content.hash }?.status ?? "effective"
-    return "; was to take effect \(TimeText.text(effective)): \(status)"
+    return "; was to take effect \(TimeWords.utc(effective)): \(status)"
   }
 }

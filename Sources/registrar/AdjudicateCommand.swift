@@ -12,24 +12,25 @@ struct AdjudicateCommand: AsyncParsableCommand {
       makes a file, each admin signs it where the key is, and `post` hands it in. The first claim stands by itself 30 \
       days after the first rival.
       """,
-    subcommands: [Decide.self, Draft.self, Sign.self, Post.self], defaultSubcommand: Decide.self)
+    subcommands: [Decide.self, Draft.self, SignSheet<SignedAdjudication>.self, PostSheet<SignedAdjudication>.self],
+    defaultSubcommand: Decide.self)
 
   struct Decide: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Show the claims, or decide with keys that are on this machine. (default)")
+      abstract: "Show the claims, or decide with keys that are on this machine.")
 
     @OptionGroup var contest: ContestOptions
     @Option(help: ArgumentHelp("The record hash of the claim that stands.", valueName: "hash"))
-    var winner: HashArgument?
+    var winner: RecordHash?
     @OptionGroup var keys: AdminKeyOptions
     @Flag(help: "Show the claims as JSON.") var json = false
     @OptionGroup var access: AccessOptions
 
     func run() async throws {
       let signers = winner == nil ? [] : try keys.signers()
-      try await access.withApp(contest.app.app) { app in
-        let rivals = try await RivalClaims(of: contest.user.user, in: app)
-        guard let winner = winner?.hash else {
+      try await access.withApp(contest.app) { app in
+        let rivals = try await RivalClaims(of: contest.user, in: app)
+        guard let winner else {
           rivals.print(isJSON: json)
           return
         }
@@ -44,50 +45,24 @@ struct AdjudicateCommand: AsyncParsableCommand {
 
     @OptionGroup var contest: ContestOptions
     @Option(help: ArgumentHelp("The record hash of the claim that stands.", valueName: "hash"))
-    var winner: HashArgument
+    var winner: RecordHash
     @OptionGroup var sitting: SittingOptions
     @OptionGroup var access: AccessOptions
 
     func run() async throws {
-      try await access.withApp(contest.app.app) { app in
-        let rivals = try await RivalClaims(of: contest.user.user, in: app)
-        let draft = try await rivals.draft(winner: winner.hash, in: app, lead: sitting.lead)
+      try await access.withApp(contest.app) { app in
+        let rivals = try await RivalClaims(of: contest.user, in: app)
+        let draft = try await rivals.draft(winner: winner, in: app, lead: sitting.lead)
         try AdminSheet(draft).printDraft(for: try await app.policy().policy.rules.admins)
       }
-    }
-  }
-
-  struct Sign: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Sign a drafted adjudication with admin keys. No registrar is needed; the file is written anew.")
-
-    @Argument(help: "The file that `draft` printed, with what others have signed.") var file: String
-    @OptionGroup var keys: AdminKeyOptions
-    @Flag(help: "Only show what would be signed, and by whom it is.") var show = false
-
-    func run() throws {
-      if show { return try AdminSheet.read(file, as: .adjudication).show() }
-      try AdminSheet.sign(file, as: .adjudication, with: keys.signers())
-    }
-  }
-
-  struct Post: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Hand in a signed adjudication, and print its entry.")
-
-    @Argument(help: "The signed file; - for standard input.") var file: String
-    @OptionGroup var access: AccessOptions
-
-    func run() async throws {
-      let sheet = try AdminSheet.read(file, as: .adjudication)
-      try await access.withApp(sheet.app) { try await sheet.post(to: $0) }
     }
   }
 }
 
 /// Whose claims.
 struct ContestOptions: ParsableArguments {
-  @Argument(help: "The app's id.") var app: AppArgument
-  @Argument(help: "The user's id.") var user: UserArgument
+  @Argument(help: "The app's id.") var app: AppID
+  @Argument(help: "The user's id.") var user: UserID
 }
 
 /// The claims of a contest that is open.

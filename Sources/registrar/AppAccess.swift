@@ -48,7 +48,7 @@ struct AccessOptions: ParsableArguments {
     if !database.isNamedByFlag, let address = Settings.text(serverFlag, "REGISTRAR_SERVER") {
       return try await RegistrarServer.with(address) { try await body(ServedApp(id: id, server: $0)) }
     }
-    return try await database.withApp(AppArgument(app: id)) { _, app in try await body(StoredApp(app: app)) }
+    return try await database.withApp(id) { _, app in try await body(StoredApp(app: app)) }
   }
 }
 

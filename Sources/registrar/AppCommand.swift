@@ -17,18 +17,18 @@ struct AppCommand: AsyncParsableCommand {
         them as the threshold says owns the policy for good: two or more are advised.
         """)
 
-    @Argument(help: "The app's id, as chat.example.") var id: AppArgument
+    @Argument(help: "The app's id, as chat.example.") var id: AppID
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var policy: PolicyOptions
 
     func run() async throws {
-      let (text, now) = (try policy.firstPolicy(of: id.app, now: SystemTime.milliseconds), SystemTime.milliseconds)
+      let (text, now) = (try policy.firstPolicy(of: id, now: SystemTime.milliseconds), SystemTime.milliseconds)
       let entry = try await database.withRegistry { registry in
-        switch try await registry.createApp(text, id: id.app) {
+        switch try await registry.createApp(text, id: id) {
         case .created(let entry), .repeated(let entry): return entry
         case .refused(let refusal):
           let problem = Problem(refusal)
-          throw CommandFailure("cannot create \(id.app) at \(now): \(problem.code.rawValue): \(problem.detail)")
+          throw CommandFailure("cannot create \(id) at \(now): \(problem.code.rawValue): \(problem.detail)")
         }
       }
       TextFile.print(entry)
@@ -38,7 +38,7 @@ struct AppCommand: AsyncParsableCommand {
   struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show an app: its policy, latest index and users.")
 
-    @Argument(help: "The app's id.") var id: AppArgument
+    @Argument(help: "The app's id.") var id: AppID
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {

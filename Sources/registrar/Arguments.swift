@@ -1,48 +1,32 @@
-import ArgumentParser
-import Cryptography
-import KeyRecords
+public import ArgumentParser
+public import Cryptography
+public import KeyRecords
+import RegistryAPI
 
-/// An app id on the command line.
-struct AppArgument: ExpressibleByArgument {
-  let app: AppID
+// What the command line takes as it is: what is none is refused by the argument parser, which names it.
 
-  init(app: AppID) { self.app = app }
-
-  init?(argument: String) {
-    guard let app = AppID(argument) else { return nil }
-    self.app = app
-  }
+extension AppID: ExpressibleByArgument {
+  /// The app id that somebody wrote; nil for what is none.
+  public init?(argument: String) { self.init(argument) }
 }
 
-/// A user id on the command line.
-struct UserArgument: ExpressibleByArgument {
-  let user: UserID
-
-  init?(argument: String) {
-    guard let user = UserID(argument) else { return nil }
-    self.user = user
-  }
+extension UserID: ExpressibleByArgument {
+  /// The user id that somebody wrote; nil for what is none.
+  public init?(argument: String) { self.init(argument) }
 }
 
-/// A record hash on the command line.
-struct HashArgument: ExpressibleByArgument {
-  let hash: RecordHash
-
-  init?(argument: String) {
-    guard let hash = RecordHash(argument) else { return nil }
-    self.hash = hash
-  }
+extension RecordHash: ExpressibleByArgument {
+  /// The hash that somebody wrote; nil for what is none.
+  public init?(argument: String) { self.init(argument) }
 }
 
-/// A public key in base64 on the command line.
-struct KeyArgument: ExpressibleByArgument {
-  let key: VerifyingKey
-
-  init?(argument: String) {
+extension VerifyingKey: ExpressibleByArgument {
+  /// The key in canonical base64 that somebody wrote; nil for what is none.
+  public init?(argument: String) {
     guard let bytes = Base64.decodeCanonical(argument), let key = VerifyingKey(bytes), key.isValidPoint else {
       return nil
     }
-    self.key = key
+    self = key
   }
 }
 
@@ -51,14 +35,7 @@ struct SpanArgument: ExpressibleByArgument {
   let milliseconds: Milliseconds
 
   init?(argument: String) {
-    let units: [Character: Milliseconds] = ["s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
-    guard let last = argument.last else { return nil }
-    let unit = units[last]
-    guard let number = Milliseconds(unit == nil ? Substring(argument) : argument.dropLast()), number >= 0,
-      unit != nil || number == 0
-    else { return nil }
-    let (product, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
-    guard !overflow else { return nil }
-    milliseconds = product
+    guard let span = TimeWords.span(written: argument) else { return nil }
+    milliseconds = span
   }
 }

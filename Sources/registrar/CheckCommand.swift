@@ -10,12 +10,12 @@ struct CheckCommand: AsyncParsableCommand {
       a line on standard output.
       """)
 
-  @Argument(help: "An app's id; all apps without it.") var app: AppArgument?
+  @Argument(help: "An app's id; all apps without it.") var app: AppID?
   @OptionGroup var database: DatabaseOptions
 
   func run() async throws {
     let report = try await database.withRegistryDatabase { postgres, loop in
-      try await Registry.check(postgres, app: app?.app, loop: loop)
+      try await Registry.check(postgres, app: app, loop: loop)
     }
     for difference in report.differences { TextFile.print(Array(difference.description.utf8)) }
     let untold = report.differenceCount - report.differences.count

@@ -1,4 +1,5 @@
 import ArgumentParser
+import KeyRecords
 import Logging
 import Postgres
 import PostgresCluster
@@ -89,11 +90,11 @@ struct DatabaseOptions: ParsableArguments {
   }
 
   /// Runs `body` with one app of the registry.
-  func withApp<T>(_ id: AppArgument, _ body: (Registry, RegistryApp) async throws -> T) async throws -> T {
+  func withApp<T>(_ id: AppID, _ body: (Registry, RegistryApp) async throws -> T) async throws -> T {
     try await withRegistry { registry in
-      guard let app = try await registry.app(id.app) else {
+      guard let app = try await registry.app(id) else {
         throw CommandFailure(
-          "there is no app \(id.app): see `registrar app list`, or make it with `registrar app create \(id.app)`")
+          "there is no app \(id): see `registrar app list`, or make it with `registrar app create \(id)`")
       }
       return try await body(registry, app)
     }

@@ -14,7 +14,7 @@ struct ExplainCommand: AsyncParsableCommand {
   @Argument(help: "A file as it would be posted, an invitation beside the record included; - for standard input.")
   var file: String
   @Option(help: ArgumentHelp("The app, where the file does not name one.", valueName: "id"))
-  var app: AppArgument?
+  var app: AppID?
   @Flag(help: "Answer in JSON: `outcome`, `code`, `rule`, `words` and the facts.") var json = false
   @OptionGroup var access: AccessOptions
 
@@ -30,7 +30,7 @@ struct ExplainCommand: AsyncParsableCommand {
   }
 
   private func appID(_ body: [UInt8]) throws -> AppID {
-    if let app { return app.app }
+    if let app { return app }
     let fields = (try? JSONValue.parseStrict(body))?.object
     let text = (fields?["record"]?.object ?? fields)?["app"]?.string
     guard let app = text.flatMap({ AppID($0) }) else {

@@ -7,7 +7,7 @@ struct ExportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Print an app's entries as JSON Lines, in the order of their indexes.")
 
-  @Argument(help: "The app's id.") var app: AppArgument
+  @Argument(help: "The app's id.") var app: AppID
   @Option(help: ArgumentHelp("Begin after this index.", valueName: "index")) var after: Int64?
   @OptionGroup var database: DatabaseOptions
 
@@ -34,15 +34,15 @@ struct ImportCommand: AsyncParsableCommand {
       those that were used before can be used again until the invitations expire.
       """)
 
-  @Argument(help: "The app's id.") var app: AppArgument
+  @Argument(help: "The app's id.") var app: AppID
   @Argument(help: "A file of JSON Lines, as `registrar export` prints it.") var file: String
   @OptionGroup var database: DatabaseOptions
 
   func run() async throws {
     let lines = try TextFile.lines(of: file)
     let count = try await database.withRegistryDatabase { postgres, loop in
-      try await Registry.importEntries(lines, app: app.app, postgres: postgres, loop: loop)
+      try await Registry.importEntries(lines, app: app, postgres: postgres, loop: loop)
     }
-    TextFile.print(Array("imported \(count) entries of \(app.app)".utf8))
+    TextFile.print(Array("imported \(count) entries of \(app)".utf8))
   }
 }

@@ -12,13 +12,13 @@ struct InviteCommand: ParsableCommand {
       their policy's admission is `invite`.
       """)
 
-  @Argument(help: "The app's id.") var app: AppArgument
+  @Argument(help: "The app's id.") var app: AppID
   @Option(
     name: .customLong("admin-key"),
     help: ArgumentHelp("An admin's key file, made by `registrar keygen`.", valueName: "file"))
   var keyFile: String
   @Option(help: ArgumentHelp("The user id that may use it; without, whoever has it may.", valueName: "id"))
-  var user: UserArgument?
+  var user: UserID?
   @Option(help: ArgumentHelp("How long it is good (default: 7d).", valueName: "span"))
   var expires: SpanArgument?
 
@@ -30,7 +30,7 @@ struct InviteCommand: ParsableCommand {
     let (expiry, isTooFar) = SystemTime.milliseconds.addingReportingOverflow(expires?.milliseconds ?? Self.defaultSpan)
     guard !isTooFar, expiry <= JSONValue.maxSafeInteger else { throw ValidationError("--expires is too far ahead") }
     let text = Invitation.text(
-      app: app.app, subject: user?.user, nonce: Base64.encode(Randomness.bytes(Self.nonceBytes)), expires: expiry,
+      app: app, subject: user, nonce: Base64.encode(Randomness.bytes(Self.nonceBytes)), expires: expiry,
       by: try AdminKeyFile.read(keyFile))
     TextFile.print(text)
     TextFile.say("good for one claim until \(TimeWords.utc(expiry))")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cryptography
 import KeyRecords
 
 struct PolicyCommand: AsyncParsableCommand {
@@ -9,48 +10,22 @@ struct PolicyCommand: AsyncParsableCommand {
       admin signs it where the key is, one after the other, and `post` hands it in. A policy is good for five minutes \
       before and after the time it is dated: see --post-in.
       """,
-    subcommands: [Draft.self, Sign.self, Post.self, Set.self])
+    subcommands: [Draft.self, SignSheet<SignedPolicy>.self, PostSheet<SignedPolicy>.self, Set.self])
 
   struct Draft: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Print a policy to be signed. What no flag says stays as it is in force.")
 
-    @Argument(help: "The app's id.") var app: AppArgument
+    @Argument(help: "The app's id.") var app: AppID
     @OptionGroup var change: PolicyChangeOptions
     @OptionGroup var sitting: SittingOptions
     @OptionGroup var access: AccessOptions
 
     func run() async throws {
-      let (policy, now) = try await access.withApp(app.app) { try await $0.policy() }
+      let (policy, now) = try await access.withApp(app) { try await $0.policy() }
       let rules = try change.changed(policy.rules, now: now)
-      let draft = rules.draft(app: app.app, after: policy, now: now + sitting.lead)
+      let draft = rules.draft(app: app, after: policy, now: now + sitting.lead)
       try AdminSheet(draft).printDraft(for: policy.rules.admins)
-    }
-  }
-
-  struct Sign: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Sign a drafted policy with admin keys. No registrar is needed; the file is written anew.")
-
-    @Argument(help: "The file that `draft` printed, with what others have signed.") var file: String
-    @OptionGroup var keys: AdminKeyOptions
-    @Flag(help: "Only show what would be signed, and by whom it is.") var show = false
-
-    func run() throws {
-      if show { return try AdminSheet.read(file, as: .policy).show() }
-      try AdminSheet.sign(file, as: .policy, with: keys.signers())
-    }
-  }
-
-  struct Post: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Hand in a signed policy, and print its entry.")
-
-    @Argument(help: "The signed file; - for standard input.") var file: String
-    @OptionGroup var access: AccessOptions
-
-    func run() async throws {
-      let sheet = try AdminSheet.read(file, as: .policy)
-      try await access.withApp(sheet.app) { try await sheet.post(to: $0) }
     }
   }
 
@@ -58,14 +33,14 @@ struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Draft, sign and hand in a policy with keys that are on this machine, and print its entry.")
 
-    @Argument(help: "The app's id.") var app: AppArgument
+    @Argument(help: "The app's id.") var app: AppID
     @OptionGroup var keys: AdminKeyOptions
     @OptionGroup var change: PolicyChangeOptions
     @OptionGroup var access: AccessOptions
 
     func run() async throws {
       let signers = try keys.signers()
-      try await access.withApp(app.app) { app in
+      try await access.withApp(app) { app in
         let (policy, now) = try await app.policy()
         let draft = try change.changed(policy.rules, now: now).draft(app: app.id, after: policy, now: now)
         try await AdminSheet(draft).signed(with: signers).post(to: app)
@@ -79,7 +54,7 @@ struct PolicyChangeOptions: ParsableArguments {
   @Option(
     name: .customLong("admin"),
     help: ArgumentHelp("An admin's public key; repeated, these are all admins then.", valueName: "key"))
-  var admins: [KeyArgument] = []
+  var admins: [VerifyingKey] = []
 
   @Option(help: ArgumentHelp("How many admins must approve.", valueName: "n"))
   var threshold: Int?
@@ -102,7 +77,7 @@ struct PolicyChangeOptions: ParsableArguments {
 
   func changed(_ rules: PolicyRules, now: Milliseconds) throws -> PolicyRules {
     var new = rules
-    let keys = admins.isEmpty ? rules.admins.keys : admins.map(\.key)
+    let keys = admins.isEmpty ? rules.admins.keys : admins
     guard let changed = Admins(keys: keys, threshold: threshold ?? rules.admins.threshold) else {
       throw ValidationError("1 to 16 different admins, and a threshold of at most as many, make a policy")
     }

@@ -14,17 +14,17 @@ struct PolicyOptions: ParsableArguments {
     name: .customLong("admin"),
     help: ArgumentHelp(
       "A further admin's public key, who need not sign if the threshold is met; may be repeated.", valueName: "key"))
-  var furtherAdmins: [KeyArgument] = []
+  var furtherAdmins: [VerifyingKey] = []
 
-  @Option(help: ArgumentHelp("How many admins must approve (default: 1).", valueName: "n"))
+  @Option(help: ArgumentHelp("How many admins must approve.", valueName: "n"))
   var threshold = 1
 
-  @Option(help: ArgumentHelp("Who may claim: open or invite (default: open).", valueName: "who"))
+  @Option(help: ArgumentHelp("Who may claim: open or invite.", valueName: "who"))
   var admission: PolicyRules.Admission = .open
 
   @Option(
     help: ArgumentHelp(
-      "Ids made since this time (milliseconds since 1970) must be bound: `now`, `never` or a number (default: now).",
+      "Ids made since this time (milliseconds since 1970) must be bound: `now`, `never` or a number.",
       valueName: "time"))
   var boundSince = "now"
 
@@ -33,11 +33,11 @@ struct PolicyOptions: ParsableArguments {
       "How long after a first claim rival claims are let in, as 7d (default: 0, none).", valueName: "span"))
   var contestWindow: SpanArgument?
 
-  @Option(help: ArgumentHelp("Who may read keys and histories: public or members (default: public).", valueName: "who"))
+  @Option(help: ArgumentHelp("Who may read keys and histories: public or members.", valueName: "who"))
   var recordRead: PolicyRules.RecordRead = .public
 
   func rules(signers: [SigningKey], now: Milliseconds) throws -> PolicyRules {
-    let keys = signers.map(\.verifyingKey) + furtherAdmins.map(\.key)
+    let keys = signers.map(\.verifyingKey) + furtherAdmins
     guard let admins = Admins(keys: keys, threshold: threshold) else {
       throw ValidationError("1 to 16 different admins, and a threshold of at most as many, make a policy")
     }

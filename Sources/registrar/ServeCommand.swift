@@ -24,9 +24,11 @@ struct ServeCommand: AsyncParsableCommand {
     let shutdown = try ShutdownSignal.install()
     let logger = CommandLog.logger(level: try service.level())
     let named = try database.namedDatabase()
+    let wait = DatabaseWait(limit: try service.databaseWait(), logger: logger)
     let cluster = named == nil ? Self.cluster(database.dataDirectory, logger) : nil
     let postgres: PostgresConfiguration
     if let named {
+      guard try await wait.untilAnswered(named, or: shutdown) else { return }
       postgres = named
     } else if let cluster {
       let connection = try cluster.start()

@@ -2,6 +2,7 @@ import ArgumentParser
 import KeyRecords
 import Logging
 import Registry
+import RegistryAPI
 import RegistryServer
 
 /// What the server serves, and how much memory it takes for that.
@@ -38,6 +39,15 @@ struct ServiceOptions: ParsableArguments {
   var migrateFlag = false
 
   @Option(
+    name: .customLong("database-wait"),
+    help: ArgumentHelp(
+      """
+      How long to wait at the start for a named database that does not answer, as 45s or 5m; 0: not at all. \
+      [env: REGISTRAR_DATABASE_WAIT; default: 30s]
+      """, valueName: "span"))
+  var waitFlag: String?
+
+  @Option(
     name: .customLong("cache-mib"),
     help: ArgumentHelp(
       "Memory for answers, in MiB; 0 turns it off. [env: REGISTRAR_CACHE_MIB; default: 256]", valueName: "n"))
@@ -62,6 +72,14 @@ struct ServiceOptions: ParsableArguments {
   func adminKeyFile() -> String? { Settings.text(adminKeyFlag, "REGISTRAR_ADMIN_KEY") }
 
   func migratesSchema() -> Bool { migrateFlag || Settings.text(nil, "REGISTRAR_MIGRATE") == "1" }
+
+  func databaseWait() throws -> Milliseconds {
+    guard let text = Settings.text(waitFlag, "REGISTRAR_DATABASE_WAIT") else { return DatabaseWait.standard }
+    guard let span = TimeWords.span(written: text), span <= DatabaseWait.longest else {
+      throw ValidationError("\"\(text)\" is no time to wait for the database: write it as 45s or 5m, 24h at most, or 0")
+    }
+    return span
+  }
 
   func memoryBytes() throws -> Int {
     try Settings.integer(cacheFlag, "REGISTRAR_CACHE_MIB", default: 256, in: 0...1_048_576) << 20

@@ -19,6 +19,12 @@ struct ShutdownSignal {
     return ShutdownSignal(readEnd: ends[0])
   }
 
+  /// Whether a signal comes within a time, for which it blocks; ``wait()`` still has it then.
+  func comes(within time: Duration) -> Bool {
+    var entry = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
+    return poll(&entry, 1, Int32(clamping: Int64(time / .milliseconds(1)))) > 0
+  }
+
   /// The name of the signal that came. A second one ends the program at once.
   func wait() async -> String {
     await withCheckedContinuation { continuation in

@@ -106,9 +106,16 @@ import Testing
     #expect(Bytes32(padding: [7].span).bytes == [7] + [UInt8](repeating: 0, count: 31))
   }
 
-  @Test func hex() {
+  @Test func hex() throws {
     #expect(Hex.decode("00ff1a") == [0, 255, 26])
     #expect(Hex.encode([0, 255, 26]) == "00ff1a")
+    for start in stride(from: 0 as UInt8, through: 224, by: 32) {
+      let bytes = (start...(start + 31)).map(\.self)
+      var characters = Array("0".utf8)
+      Hex.append(try #require(Bytes32(bytes)), to: &characters)
+      #expect(String(decoding: characters, as: UTF8.self) == "0" + Hex.encode(bytes))
+      #expect(Hex.decode(Array(characters.dropFirst())) == bytes)
+    }
     for text in ["0", "0G", "FF", "0x", " 00"] { #expect(Hex.decode(text) == nil) }
   }
 }

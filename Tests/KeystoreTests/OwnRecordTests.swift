@@ -40,6 +40,24 @@ struct OwnRecordTests {
     #expect(!keystore.accountsFor(Self.hash("old"), at: 0, in: forum))
   }
 
+  /// Made with another copy of the keystore, by the same person.
+  @Test func whatTheOwnerAcknowledgesIsTheirsForGood() throws {
+    let folder = try TestFolder()
+    do {
+      let session = try folder.file().makeActive()
+      let key = try #require(session.keystore.state(in: chat)?.current)
+      try session.settle(chat, status: .active, current: key, mark: mark)
+      #expect(throws: KeystoreError.self) { try session.acknowledge([Self.hash("tablet")], in: forum) }
+      try session.acknowledge([Self.hash("tablet"), Self.hash("phone"), Self.hash("tablet")], in: chat)
+      #expect(session.keystore.records == [Self.hash("tablet"), Self.hash("phone")])
+    }
+    let keystore = try folder.file().unlockCheaply()
+    for name in ["tablet", "phone"] {
+      #expect(keystore.accountsFor(Self.hash(name), at: mark.lastIndex + 1, in: chat))
+    }
+    #expect(!keystore.accountsFor(Self.hash("thief"), at: mark.lastIndex + 1, in: chat))
+  }
+
   @Test func theOldestAreForgotten() throws {
     var keystore = try OpenKeystore(id: alice, slots: [slot()], bounds: Cheap.bounds)
     try keystore.addApp(chat, registrars: [])

@@ -71,6 +71,19 @@ struct KeystoreTerminalTests {
     #expect(!recovered.screen.lowercased().contains(paper.lowercased()))
   }
 
+  @Test func acknowledgingShowsTheRecordAndAsks() throws {
+    let alice = try world.person("alice")
+    let hash = try #require(try alice.copy("tablet").done("amend", "--expires", "2099-01-01")["record"]?.string)
+    let password = ("password of", alice.password)
+    let refused = try session(alice, ["acknowledge", hash], answers: [password, ("to go on: ", "no")])
+    #expect(refused.status == 1 && refused.screen.contains("not confirmed"))
+    #expect(
+      refused.screen.contains(hash) && refused.screen.contains("2099-01-01") && refused.screen.contains("0 paper"))
+    #expect(try alice.done("show")["foreign"]?.array?.count == 1)
+    #expect(try session(alice, ["acknowledge", hash], answers: [password, ("to go on: ", "yes")]).status == 0)
+    #expect(try alice.done("show")["foreign"]?.array?.isEmpty == true)
+  }
+
   @Test func retiringAsksForTheID() throws {
     let alice = Person(world, "alice")
     try alice.done("new", "--no-paper")

@@ -100,9 +100,12 @@ struct KeystoreTextTests {
     ] {
       #expect(TimeText.time(text) == nil, "\(text)")
     }
-    #expect(TimeText.text(1_795_514_401_000) == "2026-11-24 10:00:01 UTC")
-    #expect(SpanArgument(argument: "3d")?.span == 259_200_000 && SpanArgument(argument: "0")?.span == 0)
-    #expect(SpanArgument(argument: "3") == nil && SpanArgument(argument: "99999999999999999d") == nil)
+    #expect(SpanArgument(argument: "3d")?.milliseconds == 259_200_000)
+    #expect(SpanArgument(argument: "90m")?.milliseconds == 5_400_000)
+    #expect(SpanArgument(argument: "0")?.milliseconds == 0)
+    for text in ["", "3", "d", "-3d", "3 d", "3w", "1.5h", "99999999999999999d"] {
+      #expect(SpanArgument(argument: text) == nil, "\(text)")
+    }
   }
 
   /// The exit codes of docs/peerkey.md are those of the code.

@@ -1,5 +1,3 @@
-import Foundation
-import Glibc
 import PeerstackFormat
 import RegistryTestKit
 import Testing
@@ -26,7 +24,7 @@ import Testing
     #expect(second["action"]?.string == "amend" && second["own"]?.bool == true)
     try alice.done("revoke")
     #expect(try watch.next()["action"]?.string == "revoke")
-    #expect(try watch.interrupt() == 0)
+    #expect(watch.interrupt() == 0)
     #expect(try watch.rest().isEmpty)
   }
 
@@ -69,8 +67,35 @@ import Testing
     let watch = try WatchProcess(alice, ["--after", "start", "--follow"])
     let own = try (0..<4).map { _ in try watch.next()["own"]?.bool }
     #expect(own == [true, false, true, true], "the claim, the thief, the owner twice")
-    #expect(try watch.interrupt() == 0)
+    #expect(watch.interrupt() == 0)
     #expect(try WatchProcess(alice, ["--after", "start"]).wait() == 3)
+  }
+
+  /// What the owner did on another device is acknowledged once; what a thief did next to it stays an alarm.
+  @Test func whatTheOwnerAcknowledgesIsNoAlarmAnyMore() throws {
+    let alice = try world.person("alice")
+    let tablet = try alice.copy("tablet")
+    let (first, second) = (try tablet.done("amend", "--expires", "2099-01-01"), try tablet.done("rotate"))
+    let hashes = try [first, second].map { try #require($0["record"]?.string) }
+    let unknown = String(repeating: "0", count: 64)
+    #expect(try alice.code("acknowledge", hashes[0], unknown, "--yes") == "unknown-record")
+    #expect(try alice.done("show")["foreign"]?.array?.count == 2, "all or nothing")
+    let noted = try alice.done("acknowledge", hashes[1], hashes[0], hashes[1], "--yes")
+    let entries = try #require(noted["acknowledged"]?.array).compactMap(\.object)
+    #expect(
+      entries.map { $0["record"]?.string } == hashes && entries.map { $0["action"]?.string } == ["amend", "rotate"])
+    #expect(try alice.done("acknowledge", hashes[0], "--yes")["acknowledged"]?.array?.isEmpty == true)
+    #expect(try alice.done("show")["foreign"]?.array?.isEmpty == true)
+
+    let watch = try WatchProcess(alice, ["--after", "start"])
+    #expect(try (0..<3).map { _ in try watch.next()["own"]?.bool } == [true, true, true])
+    // The same key, and nobody has acknowledged this.
+    try tablet.done("amend", "--expires", "2098-01-01")
+    let alarm = try watch.next()
+    #expect(alarm["own"]?.bool == false && watch.wait() == 3)
+    let hash = try #require(alarm["record"]?.string)
+    #expect(alarm["text"]?.string?.contains(hash) == true)
+    #expect(try alice.done("acknowledge", hash, "--yes")["acknowledged"]?.array?.count == 1)
   }
 
   /// What an id had before it came to a new device is nobody's doing, for all that device can tell.
@@ -95,7 +120,7 @@ import Testing
     try alice.done("recover", "--paper-key-file", alice.paper)
     let entry = try watch.next()
     #expect(entry["action"]?.string == "recover" && entry["own"]?.bool == true)
-    #expect(try watch.interrupt() == 0)
+    #expect(watch.interrupt() == 0)
   }
 
   /// Friends recover with a delay: shown with the time until when it can be stopped, and how.
@@ -125,7 +150,7 @@ import Testing
     let past = try later.next()
     #expect(past["pending"]?.bool == false && past["text"]?.string?.contains(": cancelled; THIS IS YOUR ID") == true)
     #expect(try later.next()["action"]?.string == "amend")
-    #expect(try later.interrupt() == 0)
+    #expect(later.interrupt() == 0)
   }
 
   /// Somebody without a keystore watches everybody, over a restart of the registrar.
@@ -146,7 +171,7 @@ import Testing
     for _ in 0..<3 { indexes.append(try watch.next()["index"]?.integer) }
     let first = try #require(indexes[0])
     #expect(indexes == (first..<first + 4).map { $0 })
-    #expect(try watch.interrupt() == 0)
+    #expect(watch.interrupt() == 0)
     #expect(try watch.rest().isEmpty)
     #expect(try watch.complaints.contains("note: "), "it says that the registrar was away")
     again.stop()
@@ -173,8 +198,8 @@ import Testing
     var nobody = Person(world, "nobody")
     nobody.app = alice.app
     #expect(try nobody.code("watch", "--all") == "no-keystore")
-    #expect(try watch.interrupt() == 0)
-    #expect(try again.interrupt() == 0)
+    #expect(watch.interrupt() == 0)
+    #expect(again.interrupt() == 0)
   }
 
   /// A registrar, or somebody on the way, changes a record, or leaves an entry out.
@@ -205,68 +230,29 @@ import Testing
 }
 
 /// A running `peerkey watch --json`.
-private final class WatchProcess {
-  struct Silence: Error, CustomStringConvertible { let description: String }
-
-  private let process = Process()
-  private let output = Pipe()
-  private let errorPath: String
-  private var buffer: [UInt8] = []
-
-  private static let patience = 120.0
+private struct WatchProcess {
+  private let program: RunningProgram
 
   /// Starts it, and waits until it watches.
   init(_ person: Person, _ arguments: [String] = []) throws {
-    errorPath = try person.world.file("watch-\(UUID().uuidString)", "")
-    process.executableURL = BuiltProgram.url("peerkey")
-    process.arguments = try person.arguments(["watch"] + arguments)
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = output
-    process.standardError = try FileHandle(forWritingTo: URL(filePath: errorPath))
-    try process.run()
-    let deadline = Date(timeIntervalSinceNow: Self.patience)
-    while try !complaints.contains("watching ") {
-      guard process.isRunning, Date() < deadline else { throw Silence(description: try complaints) }
-      usleep(10_000)
-    }
+    program = try RunningProgram("peerkey", try person.arguments(["watch"] + arguments))
+    try program.waitForComplaint("watching ")
   }
 
-  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
-
   /// What it said on standard error.
-  var complaints: String { get throws { try String(contentsOfFile: errorPath, encoding: .utf8) } }
+  var complaints: String { get throws { try program.complaints } }
 
   /// The next line, for which it waits.
   func next() throws -> JSONObject {
-    let descriptor = output.fileHandleForReading.fileDescriptor
-    while true {
-      if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
-        let line = Array(buffer[..<end])
-        buffer.removeSubrange(...end)
-        return try #require(try JSONValue.parseStrict(line).object)
-      }
-      var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      guard Glibc.poll(&poll, 1, Int32(Self.patience * 1_000)) == 1 else {
-        throw Silence(description: "no line: \(try complaints)")
-      }
-      let data = output.fileHandleForReading.availableData
-      guard !data.isEmpty else { throw Silence(description: "it has ended: \(try complaints)") }
-      buffer += data
-    }
+    try #require(try JSONValue.parseStrict(Array(try program.line().utf8)).object)
   }
 
   /// Its exit status.
-  func wait() -> Int32 {
-    process.waitUntilExit()
-    return process.terminationReason == .exit ? process.terminationStatus : -1
-  }
+  func wait() -> Int32 { program.end() }
 
   /// Types ^C; the exit status.
-  func interrupt() throws -> Int32 {
-    process.interrupt()
-    return wait()
-  }
+  func interrupt() -> Int32 { program.interrupt() }
 
   /// What it printed that nobody has read.
-  func rest() throws -> [UInt8] { buffer + (try output.fileHandleForReading.readToEnd() ?? Data()) }
+  func rest() throws -> [UInt8] { try program.rest() }
 }

@@ -71,8 +71,12 @@ import Testing
       let outcome = try run(["serve"] + data + webhooks.flatMap { ["--webhook", $0] })
       #expect(outcome.status == 64 && outcome.error.contains("a.example"), "\(webhooks)")
     }
-    let database = try run(["serve", "--database", "postgresql://127.0.0.1:1/none"] + data)
+    let database = try run(["serve", "--database", "postgresql://127.0.0.1:1/none", "--database-wait", "0"] + data)
     #expect(database.status == 1 && database.error.contains("127.0.0.1"))
+    for span in ["soon", "30", "25h", "-1s"] {
+      let outcome = try run(["serve", "--database-wait=\(span)"] + data)
+      #expect(outcome.status == 64 && outcome.error.contains("\"\(span)\""), "\(span): \(outcome.error)")
+    }
   }
 }
 

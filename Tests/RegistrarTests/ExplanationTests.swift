@@ -112,6 +112,7 @@ import Testing
     ]
     let answer = try #require(DryRunAnswer(fields))
     #expect(answer.tier == .registrar(delay: 86_400_000) && answer.stoppableBy == [0, 2] && answer.rank == 2)
+    #expect(answer.json == .object(fields))
     let explanation = Explanation(answer, in: .init(submission: nil))
     #expect(explanation.words.joined().contains("2026-11-24 22:12:14 UTC"))
     for name in ["effect", "rank", "tier", "effective", "stoppableBy"] {

@@ -5,16 +5,12 @@ import RegistryClient
 
 @testable import Contacts
 
-/// The entry point of libFuzzer (see ../README.md). It is called with each input; what must hold for every input is
-/// checked with `precondition`, so that breaking it ends the process like a memory fault would.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzerTestOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+/// What must hold for every input (see ../README.md).
+func checkInput(_ bytes: [UInt8]) {
   checkCard(bytes)
   checkPacked(bytes)
   checkSigned(bytes)
   checkTexts(bytes)
-  return 0
 }
 
 private let app = AppID("chat.example")

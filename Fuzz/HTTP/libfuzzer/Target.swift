@@ -1,13 +1,9 @@
 import HTTPFormat
 
-/// The entry point of libFuzzer (see ../README.md). It is called with each input; what must hold for every input is
-/// checked with `precondition`, so that breaking it ends the process like a memory fault would.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzerTestOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+/// What must hold for every input (see ../README.md).
+func checkInput(_ bytes: [UInt8]) {
   checkParser(bytes)
   checkTexts(bytes)
-  return 0
 }
 
 /// Reads the bytes as one connection, whole and cut in two at a place that the bytes themselves choose.

@@ -4,16 +4,12 @@ import PeerstackFormat
 
 @testable import Keystore
 
-/// The entry point of libFuzzer (see ../README.md). It is called with each input; what must hold for every input is
-/// checked with `precondition`, so that breaking it ends the process like a memory fault would.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzerTestOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+/// What must hold for every input (see ../README.md).
+func checkInput(_ bytes: [UInt8]) {
   checkFile(bytes)
   checkContents(bytes)
   checkTexts(bytes)
   checkApprovals(bytes)
-  return 0
 }
 
 private let bounds = Argon2idBounds(minimumMemoryKiB: 8, maximumMemoryKiB: 64, maximumWorkKiB: 64)

@@ -57,7 +57,9 @@ extension RegistryHandler {
     case .openAPI: return document.answer(head)
     case .healthz: return HTTPResponse(status: 200, fields: AnswerFields.freshJSON, body: Self.okBody)
     case .readyz:
-      guard registry.isReady else { throw Problem(.unavailable, detail: "the database does not answer") }
+      guard registry.isReady else {
+        throw Problem(.unavailable, detail: "the database does not answer, or its schema is not the one known here")
+      }
       return HTTPResponse(status: 200, fields: AnswerFields.freshJSON, body: Self.okBody)
     case .metrics: return measurements()
     default: throw Problem(.notFound)

@@ -58,9 +58,9 @@ final class RememberedAnswers: ImmediateHandler {
   ) -> Int? {
     let start = AnswerTally.now
     guard let app = head.withPath({ resolvePath($0) }), !app.isForMembers, JSONContent.problem(of: head) == nil,
-      let request = ResolveRequest.plain(body), let found = app.remembered(request.ids)
+      let request = ResolveRequest.plain(body), let users = app.remembered(request.ids),
+      let resolution = RememberedResolution(request.ids, users)
     else { return nil }
-    let resolution = Resolution(request, asOf: found.asOf, users: found.users)
     output.append(self.resolution, bodyCount: resolution.count) { resolution.append(to: &$0) }
     tally.note(.resolve, since: start)
     return 200

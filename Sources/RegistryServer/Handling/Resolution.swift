@@ -23,48 +23,25 @@ struct Resolution {
   /// Bytes that entries may still take.
   private var room: Int
 
-  /// Bytes that a user takes beside its entries, in `users` or `more`, with room to spare.
-  private static let bytesPerID = 96
-  /// Bytes of everything else but `unknown`.
-  private static let frameBytes = 512
-
   /// - Parameter limit: Bytes of the whole answer.
   init(_ request: ResolveRequest, _ found: ResolvedUsers, limit: Int = APILimits.resolveAnswerBytes) {
-    self.init(
-      request, asOf: found.asOf, users: request.ids.map { found.users[$0] }, unread: Set(found.unread), limit: limit)
-  }
-
-  /// - Parameters:
-  ///   - users: Who was found, for each id in the order of the request.
-  ///   - unread: Ids that were not looked for.
-  init(
-    _ request: ResolveRequest, asOf: AsOf, users: [UserSnapshot?], unread: Set<UserID> = [],
-    limit: Int = APILimits.resolveAnswerBytes
-  ) {
-    let absent = zip(request.ids, users).lazy.filter { $1 == nil && !unread.contains($0) }.map { $0.0 }
-    let unknown = Self.text(request.unknown.map { .text($0) } + absent.map { .text($0.text) })
-    room = limit - Self.frameBytes - request.ids.count * Self.bytesPerID - unknown.count
-    start = Array("{\"asOf\":{\"index\":\(asOf.index),\"time\":\(asOf.time)},\"users\":{".utf8)
+    let unread = Set(found.unread)
+    let absent = request.ids.lazy.filter { found.users[$0] == nil && !unread.contains($0) }
+    let unknown = ResolutionText.list(request.unknown.map { .text($0) } + absent.map { .text($0.text) })
+    room = ResolutionText.room(limit, ids: request.ids.count, unknown)
+    start = ResolutionText.start(found.asOf)
     count = start.count
-    parts.reserveCapacity(users.count)
-    for (id, user) in zip(request.ids, users) {
-      if let user {
+    parts.reserveCapacity(found.users.count)
+    for id in request.ids {
+      if let user = found.users[id] {
         add(id, user, after: request.have.isEmpty ? nil : request.have[id])
       } else if unread.contains(id) {
         more.append(id)
       }
     }
     count += max(0, parts.count - 1)
-    end += "},\"unknown\":".utf8
-    end += unknown
-    end += ",\"more\":".utf8
-    end += Self.text(more.map { .text($0.text) })
-    end.append(UInt8(ascii: "}"))
+    end = ResolutionText.end(unknown: unknown, more: more)
     count += end.count
-  }
-
-  private static func text(_ values: [JSONValue]) -> [UInt8] {
-    values.isEmpty ? Array("[]".utf8) : JSONValue.array(values).text
   }
 
   /// Adds a user with those of its entries that fit. The first entry of an answer always does, since no entry comes
@@ -74,7 +51,7 @@ struct Resolution {
     let first = hash == nil ? 0 : user.entries(afterRecord: hash).startIndex
     var end = first
     while end < entries.count {
-      let size = entries[end].recordCount + Self.bytesPerEntry
+      let size = entries[end].recordCount + ResolutionText.bytesPerEntry
       guard size <= room else { break }
       room -= size
       count += entries[end].text.count
@@ -83,18 +60,8 @@ struct Resolution {
     if end < entries.count { more.append(id) }
     guard end > first || first == entries.count else { return }
     parts.append(Part(id: id, user: user, entries: first..<end))
-    count += id.characterCount + Self.marksPerUser + max(0, end - first - 1)
+    count += id.characterCount + ResolutionText.marksPerUser + max(0, end - first - 1)
   }
-
-  /// Most bytes of an entry beside its record: five names, four numbers of at most 16 digits, a comma.
-  private static let bytesPerEntry = 128
-
-  // MARK: The text
-
-  private static let opening = Array("\":{\"entries\":[".utf8)
-  private static let closing = Array("]}".utf8)
-  /// Bytes of a user beside its id and entries, without the comma before it.
-  private static let marksPerUser = 1 + opening.count + closing.count
 
   /// The JSON text.
   var text: [UInt8] {
@@ -113,14 +80,115 @@ struct Resolution {
       isFirst = false
       text.append(UInt8(ascii: "\""))
       part.id.append(to: &text)
-      text += Self.opening
+      text += ResolutionText.opening
       let entries = part.user.entries
       for index in part.entries {
         if index > part.entries.lowerBound { text.append(UInt8(ascii: ",")) }
         text += entries[index].text
       }
-      text += Self.closing
+      text += ResolutionText.closing
     }
     text += end
   }
+}
+
+/// The same for users that memory has, with all their entries: what is usual. It is written once, straight from memory.
+struct RememberedResolution: ~Copyable {
+  private let ids: [UserID]
+  private let users: RememberedUsers
+  private let start: [UInt8]
+  private let end: [UInt8]
+  /// Bytes of the JSON text.
+  let count: Int
+
+  /// Users whose texts are asked for ahead of their turn.
+  private static let usersAhead = 3
+
+  /// Nil where it may be that not all fits.
+  ///
+  /// - Parameters:
+  ///   - ids: Each once.
+  ///   - users: Theirs, in the same order.
+  init?(_ ids: [UserID], _ users: consuming RememberedUsers, limit: Int = APILimits.resolveAnswerBytes) {
+    let absent = users.unclaimedCount == 0 ? [] : ids.indices.filter { users.textByteCount(at: $0) == 0 }
+    let unknown = ResolutionText.list(absent.map { .text(ids[$0].text) })
+    let entryBytes = users.textByteCount + users.entryCount * ResolutionText.bytesPerEntry
+    guard entryBytes <= ResolutionText.room(limit, ids: ids.count, unknown) else { return nil }
+    start = ResolutionText.start(users.asOf)
+    end = ResolutionText.end(unknown: unknown, more: [])
+    let claimed = users.count - absent.count
+    let characters = ids.reduce(0) { $0 + $1.characterCount } - absent.reduce(0) { $0 + ids[$1].characterCount }
+    count =
+      start.count + users.textByteCount + characters + claimed * ResolutionText.marksPerUser + max(0, claimed - 1)
+      + end.count
+    self.ids = ids
+    self.users = users
+  }
+
+  /// Appends the JSON text, `count` bytes.
+  func append(to text: inout [UInt8]) {
+    text.append(addingCapacity: count) { output in
+      output.append(start)
+      var isFirst = true
+      for (place, id) in ids.enumerated() {
+        users.prefetchText(at: place + Self.usersAhead)
+        guard users.textByteCount(at: place) > 0 else { continue }
+        if !isFirst { output.append(UInt8(ascii: ",")) }
+        isFirst = false
+        output.append(UInt8(ascii: "\""))
+        id.withCharacters { output.append($0) }
+        output.append(ResolutionText.opening)
+        users.appendText(at: place, to: &output)
+        output.append(ResolutionText.closing)
+      }
+      output.append(end)
+    }
+  }
+}
+
+/// The pieces of an answer to `resolve` beside its entries.
+private enum ResolutionText {
+  static let opening = Array("\":{\"entries\":[".utf8)
+  static let closing = Array("]}".utf8)
+  /// Bytes of a user beside its id and entries, without the comma before it.
+  static let marksPerUser = 1 + opening.count + closing.count
+
+  /// Most bytes of an entry beside its record: five names, four numbers of at most 16 digits, a comma.
+  static let bytesPerEntry = 128
+  /// Bytes that a user takes beside its entries, in `users` or `more`, with room to spare.
+  private static let bytesPerID = 96
+  /// Bytes of everything else but `unknown`.
+  private static let frameBytes = 512
+
+  /// Bytes that entries may take in an answer of at most `limit` bytes.
+  static func room(_ limit: Int, ids: Int, _ unknown: [UInt8]) -> Int {
+    limit - frameBytes - ids * bytesPerID - unknown.count
+  }
+
+  static func start(_ asOf: AsOf) -> [UInt8] {
+    Array("{\"asOf\":{\"index\":\(asOf.index),\"time\":\(asOf.time)},\"users\":{".utf8)
+  }
+
+  static func end(unknown: [UInt8], more: [UserID]) -> [UInt8] {
+    Array("},\"unknown\":".utf8) + unknown + Array(",\"more\":".utf8) + list(more.map { .text($0.text) })
+      + [UInt8(ascii: "}")]
+  }
+
+  static func list(_ values: [JSONValue]) -> [UInt8] {
+    values.isEmpty ? Array("[]".utf8) : JSONValue.array(values).text
+  }
+}
+
+extension OutputSpan<UInt8> {
+  /// Appends bytes, for which there must be room.
+  fileprivate mutating func append(_ bytes: Span<UInt8>) {
+    withUnsafeMutableBufferPointer { buffer, count in
+      bytes.withUnsafeBytes { bytes in
+        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]).copyMemory(from: bytes)
+      }
+      count += bytes.count
+    }
+  }
+
+  fileprivate mutating func append(_ bytes: [UInt8]) { append(bytes.span) }
 }

@@ -59,13 +59,9 @@ extension EventLoop {
       outcome.report(error)
       return
     }
-    handles.begin(owner: Unmanaged.passUnretained(self).toOpaque()) { handle in
-      if let handle, let owner = handle.pointee.data {
-        Unmanaged<EventLoop>.fromOpaque(owner).takeUnretainedValue().turn()
-      }
-    }
+    handles.begin(owner: Unmanaged.passUnretained(self).toOpaque())
     outcome.report(nil)
-    handles.run()
+    while turn() { look() }
     finish()
   }
 
@@ -91,7 +87,12 @@ extension EventLoop {
         "make a libwebsockets context", reason: "is its libuv plugin (libwebsockets-evlib-uv) installed?")
     }
     wakeDescriptor = handles.findWakeDescriptor()
+    let code = poller.add(handles.descriptor, EPOLLIN.rawValue, key: EventLoop.libraryKey)
+    guard code == 0 else { throw TransportError("watch libuv", code: code) }
   }
+
+  /// The key of libuv's descriptor, which no watch has.
+  private static let libraryKey = Poller.wakeKey - 1
 
   /// Bytes that libwebsockets shares between its connections for reading.
   static let librarySharedBufferByteCount = 4096
@@ -154,18 +155,37 @@ extension EventLoop {
 // MARK: - A turn
 
 extension EventLoop {
-  /// Runs before each wait for descriptors: everything that the last events, timers and other threads left to do.
-  fileprivate func turn() {
+  /// Runs before each wait for descriptors: everything that the last events, timers and other threads left to do. False
+  /// when the loop is to end.
+  fileprivate func turn() -> Bool {
     for _ in 0..<EventLoop.mostRoundsPerTurn {
-      takeMail()
+      if hasMail { takeMail() }
       runErrands()
       runEndOfTurn()
-      if errands.isEmpty, endOfTurn.isEmpty { return }
+      if errands.isEmpty, endOfTurn.isEmpty { return !isStopping }
     }
-    handles.wake()
+    poller.wake()
+    return !isStopping
+  }
+
+  /// Waits for descriptors and timers, and tells those whom they concern.
+  fileprivate func look() {
+    poller.wait(handles.timeout)
+    handles.updateTime()
+    var isLibraryReady = false
+    for index in 0..<poller.count {
+      let event = poller.event(at: index)
+      switch event.key {
+      case Poller.wakeKey: hasMail = true
+      case EventLoop.libraryKey: isLibraryReady = true
+      default: tell(event)
+      }
+    }
+    if isLibraryReady || handles.timeout == 0 { handles.runOnce() }
   }
 
   private func takeMail() {
+    hasMail = false
     let phase = mail.withLock { mail in
       mail.isWoken = false
       if errands.isEmpty {
@@ -176,7 +196,7 @@ extension EventLoop {
       }
       return mail.phase
     }
-    if phase == .stopping { handles.stop() }
+    if phase == .stopping { isStopping = true }
   }
 
   private func runErrands() {

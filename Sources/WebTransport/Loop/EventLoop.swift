@@ -38,6 +38,9 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
   private let threadID = Atomic<pthread_t>(0)
   private let thread = Mutex<pthread_t?>(nil)
 
+  /// Of the loop's thread, but for `wake`.
+  let poller: Poller
+
   // Of the loop's thread alone:
   let handles: LoopHandles
   /// Where libwebsockets keeps the pointer to its context; nil without one.
@@ -53,6 +56,9 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
   var endOfTurn: [() -> Void] = []
   var timers = TimerQueue()
   var timerNumber: UInt64 = 0
+  /// Whether the loop was woken since it last looked at `mail`; whoever puts something there wakes it.
+  var hasMail = true
+  var isStopping = false
   var isTearingDown = false
   private var dateLookMilliseconds = UInt64.max
   private var dateSecond = -1
@@ -67,6 +73,7 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
 
   private init(name: String) throws {
     self.name = name
+    poller = try Poller()
     handles = try LoopHandles()
     context.initialize(to: nil)
   }
@@ -150,7 +157,7 @@ public final class EventLoop: TaskExecutor, SerialExecutor, @unchecked Sendable 
       // Inside the lock, so that the loop cannot end, and close what is signalled here, in between.
       if !mail.isWoken {
         mail.isWoken = true
-        handles.wake()
+        poller.wake()
       }
       return true
     }

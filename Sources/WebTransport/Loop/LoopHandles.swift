@@ -3,57 +3,55 @@ import Glibc
 
 /// The libuv loop and our own handles on it.
 ///
-/// All of it belongs to the loop's thread but `wake`, which libuv allows from every thread until the handle is closed.
+/// libuv carries libwebsockets and the timers. It does not wait: the loop does, for libuv's descriptor among others, as
+/// libuv provides for. All of it belongs to the loop's thread.
 final class LoopHandles {
   let loop: UnsafeMutablePointer<uv_loop_t>
-  private let async: UnsafeMutablePointer<uv_async_t>
-  private let prepare: UnsafeMutablePointer<uv_prepare_t>
+  /// Never signalled: with no handle at all libuv would not say how long it can wait.
+  private let anchor: UnsafeMutablePointer<uv_async_t>
   private let timer: UnsafeMutablePointer<uv_timer_t>
 
   init() throws {
     loop = .allocate(capacity: 1)
-    async = .allocate(capacity: 1)
-    prepare = .allocate(capacity: 1)
+    anchor = .allocate(capacity: 1)
     timer = .allocate(capacity: 1)
     var code = uv_loop_init(loop)
     if code == 0 {
-      code = uv_async_init(loop, async) { _ in }
+      code = uv_async_init(loop, anchor) { _ in }
       if code != 0 { uv_loop_close(loop) }
     }
     guard code == 0 else {
       free()
       throw TransportError("make an event loop", reason: String(cString: uv_strerror(code)))
     }
-    uv_prepare_init(loop, prepare)
     uv_timer_init(loop, timer)
   }
 
   /// Milliseconds of a steady clock, as of the last look at the descriptors.
   var milliseconds: UInt64 { uv_now(loop) }
 
-  /// Makes the loop look at its mail. From any thread.
-  func wake() { uv_async_send(async) }
+  /// Takes the time anew.
+  func updateTime() { uv_update_time(loop) }
 
-  /// Begins to call `turn` before each wait and `fire` when the timer is due, with `owner` as the handles' data.
-  func begin(owner: UnsafeMutableRawPointer, turn: uv_prepare_cb) {
-    prepare.pointee.data = owner
-    timer.pointee.data = owner
-    uv_prepare_start(prepare, turn)
-  }
+  /// Milliseconds until libuv must run though nothing has happened to its descriptor; 0 for at once, -1 for never.
+  var timeout: Int32 { uv_backend_timeout(loop) }
+
+  /// Becomes readable when something has happened to what libuv watches.
+  var descriptor: Int32 { uv_backend_fd(loop) }
+
+  /// Gives the timer its owner, which is the data of its handle.
+  func begin(owner: UnsafeMutableRawPointer) { timer.pointee.data = owner }
+
+  /// Does what libuv has to do now, and waits for nothing.
+  func runOnce() { uv_run(loop, UV_RUN_NOWAIT) }
 
   func startTimer(after delay: UInt64, _ fire: uv_timer_cb) { uv_timer_start(timer, fire, delay, 0) }
 
   func stopTimer() { uv_timer_stop(timer) }
 
-  /// Runs until `stop`.
-  func run() { uv_run(loop, UV_RUN_DEFAULT) }
-
-  func stop() { uv_stop(loop) }
-
   /// Closes our handles. With `waitingForOthers`, runs until everything that others have on the loop is closed as well.
   func close(waitingForOthers: Bool) {
-    close(async)
-    close(prepare)
+    close(anchor)
     close(timer)
     if waitingForOthers {
       while uv_run(loop, UV_RUN_DEFAULT) != 0 {}
@@ -109,8 +107,7 @@ final class LoopHandles {
 
   private func free() {
     timer.deallocate()
-    prepare.deallocate()
-    async.deallocate()
+    anchor.deallocate()
     loop.deallocate()
   }
 }

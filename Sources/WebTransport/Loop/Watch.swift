@@ -3,40 +3,34 @@ import Glibc
 
 extension EventLoop {
   /// A descriptor that the loop watches.
-  ///
-  /// libuv watches it without libwebsockets in between, whose part of an event would cost more than an answer from memory.
   public final class Watch {
     private let loop: EventLoop
     /// The descriptor that is watched, which closes with the watch; -1 from then on, as its number may be another's.
     private(set) var fileDescriptor: Int32
-    /// libuv's handle, freed when libuv has let go of it; nil when the watch has ended.
-    private var handle: UnsafeMutablePointer<uv_poll_t>?
-    /// Index among the loop's watches.
-    fileprivate(set) var place = -1
+    /// By what the loop finds the watch for an event.
+    fileprivate let key: UInt64
     private var onReadable: (() -> Void)?
     private var onWritable: (() -> Void)?
     private var wantsReadable = true
     private var wantsWritable = false
-    /// What libuv was asked for.
-    private var polled: Int32 = 0
+    /// Whether readable is told once for what has come, and not as long as bytes wait.
+    private var isByEdge: Bool
+    /// What the poller was asked for; 0 while the descriptor is not in its set.
+    private var polled: UInt32 = 0
 
     fileprivate init(
-      _ loop: EventLoop, owning descriptor: Int32, onReadable: @escaping () -> Void, onWritable: @escaping () -> Void
+      _ loop: EventLoop, owning descriptor: Int32, byEdge isByEdge: Bool, onReadable: @escaping () -> Void,
+      onWritable: @escaping () -> Void
     ) throws(TransportError) {
       self.loop = loop
       self.fileDescriptor = descriptor
+      self.isByEdge = isByEdge
       self.onReadable = onReadable
       self.onWritable = onWritable
-      let handle = UnsafeMutablePointer<uv_poll_t>.allocate(capacity: 1)
-      let code = uv_poll_init(loop.handles.loop, handle, descriptor)
-      guard code == 0 else {
-        handle.deallocate()
-        throw TransportError("watch a descriptor", reason: String(cString: uv_strerror(code)))
-      }
-      // Unretained: the loop has the watch among its own until it closes the handle.
-      handle.pointee.data = Unmanaged.passUnretained(self).toOpaque()
-      self.handle = handle
-      poll()
+      key = loop.watches.key(for: descriptor)
+      polled = wanted
+      let code = loop.poller.add(descriptor, polled, key: key)
+      guard code == 0 else { throw TransportError("watch a descriptor", code: code) }
     }
 
     /// Asks for one call of `onWritable`, as soon as the descriptor takes bytes. On the loop only.
@@ -50,15 +44,8 @@ extension EventLoop {
     /// Ends the watch; no callback comes afterwards. On the loop only.
     public func cancel() {
       precondition(loop.isCurrent)
-      guard handle != nil else {
-        forgetOwner()
-        return
-      }
       // Whoever cancels inside of a callback may have the only other reference.
-      withExtendedLifetime(self) {
-        close()
-        forgetOwner()
-      }
+      withExtendedLifetime(self) { end() }
     }
 
     /// Whether `onReadable` is called; it is at first.
@@ -68,24 +55,45 @@ extension EventLoop {
       poll()
     }
 
-    /// Tells libuv what is wanted, if that has changed.
-    private func poll() {
-      guard let handle else { return }
-      let readable = wantsReadable ? Int32(UV_READABLE.rawValue) : 0
-      let events = readable | (wantsWritable ? Int32(UV_WRITABLE.rawValue) : 0)
-      guard events != polled else { return }
-      polled = events
-      if events == 0 {
-        uv_poll_stop(handle)
+    /// Asks for another call of `onReadable` if bytes still wait, where that is told by edge.
+    func lookAgain() {
+      guard isByEdge, polled != 0 else { return }
+      polled = 0
+      poll(isAdded: true)
+    }
+
+    private var wanted: UInt32 {
+      var flags = wantsWritable ? EPOLLOUT.rawValue : 0
+      if wantsReadable { flags |= EPOLLIN.rawValue }
+      if isByEdge, flags != 0 { flags |= EPOLLRDHUP.rawValue | EPOLLET.rawValue }
+      return flags
+    }
+
+    /// Tells the poller what is wanted, if that has changed.
+    private func poll() { poll(isAdded: polled != 0) }
+
+    private func poll(isAdded: Bool) {
+      let flags = wanted
+      guard flags != polled, fileDescriptor >= 0 else { return }
+      polled = flags
+      if flags == 0 {
+        // Not kept with no flags: the system would go on to tell that the other end has gone.
+        loop.poller.remove(fileDescriptor)
+      } else if isAdded {
+        _ = loop.poller.change(fileDescriptor, flags, key: key)
       } else {
-        uv_poll_start(handle, events, watchCallback)
+        _ = loop.poller.add(fileDescriptor, flags, key: key)
       }
     }
 
-    fileprivate func happened(_ status: Int32, _ events: Int32) {
-      guard status >= 0 else { return broke() }
-      if events & Int32(UV_READABLE.rawValue) != 0, wantsReadable { onReadable?() }
-      if events & Int32(UV_WRITABLE.rawValue) != 0, wantsWritable {
+    fileprivate func happened(_ flags: UInt32) {
+      guard flags & EPOLLERR.rawValue == 0 else { return broke() }
+      // The end of the other side is told together with what it has sent before, and by edge never again.
+      let isEnd = flags & (EPOLLHUP.rawValue | EPOLLRDHUP.rawValue) != 0
+      if isEnd { isByEdge = false }
+      let isAll = flags & EPOLLHUP.rawValue != 0
+      if isAll || flags & EPOLLIN.rawValue != 0, wantsReadable { onReadable?() }
+      if isAll || flags & EPOLLOUT.rawValue != 0, wantsWritable {
         wantsWritable = false
         onWritable?()
       }
@@ -93,35 +101,33 @@ extension EventLoop {
       poll()
     }
 
-    /// libuv gives the descriptor up, because it is broken. Its owner is called once more, to read what is left or the
-    /// reason; and if it has not cancelled then, again without a descriptor, so that every read and write of it fails.
+    /// The descriptor is broken. Its owner is called once more, to read what is left or the reason; and if it has not
+    /// cancelled then, again without a descriptor, so that every read and write of it fails.
     private func broke() {
+      loop.poller.remove(fileDescriptor)
       polled = 0
       let wasWritableWanted = wantsWritable
       (wantsReadable, wantsWritable) = (false, false)
       if wasWritableWanted { onWritable?() }
       onReadable?()
-      guard handle != nil else { return }
+      guard fileDescriptor >= 0 else { return }
       close()
       onReadable?()
       forgetOwner()
     }
 
-    /// Ends the watch without a word, with the loop.
+    /// Ends the watch without a word.
     func end() {
       close()
       forgetOwner()
     }
 
     private func close() {
-      guard let handle else { return }
-      self.handle = nil
+      guard fileDescriptor >= 0 else { return }
       loop.watches.forget(self)
-      handle.pointee.data = nil
-      uv_close(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)) { handle in
-        UnsafeMutableRawPointer(handle)?.assumingMemoryBound(to: uv_poll_t.self).deallocate()
-      }
-      // libuv has taken it out of its set, and forgotten events of it that it has not told of yet.
+      // Not left to the closing: the socket may have another descriptor, with which it would stay in the set.
+      if polled != 0 { loop.poller.remove(fileDescriptor) }
+      polled = 0
       Glibc.close(fileDescriptor)
       fileDescriptor = -1
     }
@@ -132,23 +138,43 @@ extension EventLoop {
     }
   }
 
-  /// The watches of a loop.
+  /// The watches of a loop, by their descriptors.
   struct Watches {
-    private(set) var all: [Watch] = []
+    private var byDescriptor: [Watch?] = []
+    private var serial: UInt32 = 0
+
+    var all: [Watch] { byDescriptor.compactMap(\.self) }
+
+    /// A key for a new watch of a descriptor, which no watch of the same descriptor has had: so an event that was told of
+    /// an earlier one is not taken for its own.
+    fileprivate mutating func key(for descriptor: Int32) -> UInt64 {
+      // Below the keys that are not watches'.
+      serial = (serial + 1) & 0x7FFF_FFFF
+      return UInt64(serial) << 32 | UInt64(UInt32(descriptor))
+    }
 
     fileprivate mutating func keep(_ watch: Watch) {
-      watch.place = all.count
-      all.append(watch)
+      let index = Int(watch.fileDescriptor)
+      while byDescriptor.count <= index { byDescriptor.append(nil) }
+      byDescriptor[index] = watch
     }
 
     fileprivate mutating func forget(_ watch: Watch) {
-      let last = all.removeLast()
-      if last !== watch {
-        all[watch.place] = last
-        last.place = watch.place
-      }
-      watch.place = -1
+      let index = Int(watch.fileDescriptor)
+      if index < byDescriptor.count, byDescriptor[index] === watch { byDescriptor[index] = nil }
     }
+
+    fileprivate func watch(_ key: UInt64) -> Watch? {
+      let index = Int(UInt32(truncatingIfNeeded: key))
+      guard index < byDescriptor.count, let watch = byDescriptor[index], watch.key == key else { return nil }
+      return watch
+    }
+  }
+
+  /// Tells the watch that an event is about, unless it has ended meanwhile.
+  func tell(_ event: Poller.Event) {
+    // Retained here: the watch may end in its callback.
+    watches.watch(event.key)?.happened(event.flags)
   }
 
   /// Watches a descriptor, readable by level (called again as long as bytes wait), writable only where asked for.
@@ -160,16 +186,24 @@ extension EventLoop {
   ) throws -> Watch {
     let duplicate = fcntl(fileDescriptor, F_DUPFD_CLOEXEC, 0)
     guard duplicate >= 0 else { throw TransportError("duplicate a descriptor", code: errno) }
+    // Shared with the caller's: nothing on a loop may wait.
+    _ = fcntl(duplicate, F_SETFL, fcntl(duplicate, F_GETFL) | O_NONBLOCK)
     return try adopt(duplicate, onReadable: onReadable, onWritable: onWritable)
   }
 
-  /// The same for a descriptor that becomes the watch's; it is closed too when this fails.
+  /// The same for a descriptor that becomes the watch's and waits for nothing; it is closed too when this fails.
+  ///
+  /// - Parameter isByEdge: Whether readable is told once for what has come: the owner reads all of it, or calls
+  ///   `lookAgain`. The system then need not look at the descriptor after each event. Once the other end has ended its
+  ///   side, it is told by level again.
   func adopt(
-    _ descriptor: Int32, onReadable: @escaping () -> Void, onWritable: @escaping () -> Void
+    _ descriptor: Int32, byEdge isByEdge: Bool = false, onReadable: @escaping () -> Void,
+    onWritable: @escaping () -> Void
   ) throws(TransportError) -> Watch {
     precondition(isCurrent)
     do throws(TransportError) {
-      let watch = try Watch(self, owning: descriptor, onReadable: onReadable, onWritable: onWritable)
+      let watch = try Watch(
+        self, owning: descriptor, byEdge: isByEdge, onReadable: onReadable, onWritable: onWritable)
       watches.keep(watch)
       return watch
     } catch {
@@ -177,11 +211,4 @@ extension EventLoop {
       throw error
     }
   }
-}
-
-private let watchCallback: @convention(c) (UnsafeMutablePointer<uv_poll_t>?, Int32, Int32) -> Void = {
-  handle, status, events in
-  guard let data = handle?.pointee.data else { return }
-  // Retained here: the watch may end in its callback.
-  Unmanaged<EventLoop.Watch>.fromOpaque(data).takeUnretainedValue().happened(status, events)
 }

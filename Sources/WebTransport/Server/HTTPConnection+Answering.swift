@@ -4,12 +4,58 @@ import HTTPFormat
 extension HTTPConnection {
   // MARK: - Handlers
 
+  /// Answers the whole requests without a body at the beginning of `bytes` for which that can be done at once, and sends the
+  /// answers if nothing else follows; the first one that its handler takes on to answer later is the last. Returns how many
+  /// bytes were used. It does nothing in the middle of a head.
+  ///
+  /// This is the way of almost every request, and nothing but a short cut: what it leaves is dealt with as if it had never
+  /// been here.
+  func answerAtOnce(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
+    guard case .head = phase, !hasBegunHead, output.isEmpty, let immediate = service.immediate else { return 0 }
+    var parser = RequestParser(limits: service.limits.heads)
+    var room = service.takeHeadRoom()
+    var answers = service.takeOutput()
+    var used = 0
+    var waiting: (head: RequestHead, begin: (PendingAnswer) -> Void)?
+    while waiting == nil, used < bytes.count, answers.count < service.limits.pendingOutput, case .head = phase {
+      let rest = UnsafeBufferPointer(rebasing: bytes[used...])
+      guard case .complete(let byteCount) = parser.parse(rest.span, into: &room),
+        room.head.contentLength ?? 0 == 0
+      else { break }
+      if !answer(room.head, immediate, behind: &answers) {
+        guard let begin = immediate.begin(room.head) else { break }
+        waiting = (room.head, begin)
+      }
+      used += byteCount
+    }
+    service.giveBack(consume room)
+    if used == bytes.count, waiting == nil, case .head = phase {
+      deliver(consume answers)
+    } else {
+      output = consume answers
+    }
+    if let waiting { wait(waiting.head, waiting.begin) }
+    return used
+  }
+
+  /// Sends answers, with nothing before them.
+  private func deliver(_ answers: consuming [UInt8]) {
+    guard let watch else { return }
+    let sent = answers.withUnsafeBytes { send(watch.fileDescriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    guard sent < answers.count else { return service.giveBack(consume answers) }
+    output = answers
+    outputStart = max(sent, 0)
+    flush()
+  }
+
   /// Lets the request be answered. If that is done at once, the answer is in `output` when this returns.
-  func handle(_ head: consuming RequestHead) {
+  func handle(_ head: RequestHead) {
     guard let immediate = service.immediate else { return start(head) }
-    if answerAtOnce(head, immediate) {
+    var answers = takeOutput()
+    let isAnswered = answer(head, immediate, behind: &answers)
+    output = answers
+    if isAnswered {
       if !body.isEmpty { body = [] }
-      service.headRoom.takeBack(head)
     } else if let begin = immediate.begin(head) {
       wait(head, begin)
     } else {
@@ -18,28 +64,29 @@ extension HTTPConnection {
   }
 
   /// Whether the answer was at hand.
-  private func answerAtOnce(_ head: borrowing RequestHead, _ immediate: any ImmediateHandler) -> Bool {
+  private func answer(
+    _ head: borrowing RequestHead, _ immediate: any ImmediateHandler, behind answers: inout [UInt8]
+  ) -> Bool {
     let start = service.rules.observe == nil ? nil : ContinuousClock.now
-    return append(to: head, since: start) { head, output in immediate.answer(head, body: body, to: &output) }
+    return append(to: head, since: start, behind: &answers) { head, output in
+      immediate.answer(head, body: body, to: &output)
+    }
   }
 
-  /// Whether `answer` has appended one.
+  /// Whether `make` has appended the answer.
   func append(
-    to head: borrowing RequestHead, since start: ContinuousClock.Instant?,
-    _ answer: (borrowing RequestHead, inout ResponseOutput) -> Int?
+    to head: borrowing RequestHead, since start: ContinuousClock.Instant?, behind answers: inout [UInt8],
+    _ make: (borrowing RequestHead, inout ResponseOutput) -> Int?
   ) -> Bool {
     let keepAlive = head.keepAlive && !service.isStopping
-    var earlier: [UInt8] = []
-    swap(&earlier, &output)
-    if earlier.isEmpty { earlier = service.takeOutput() }
-    let before = earlier.count
-    var room = ResponseOutput(behind: earlier, to: head, keepAlive: keepAlive, date: loop.date)
-    let status = answer(head, &room)
-    output = room.take()
+    let before = answers.count
+    var answer = ResponseOutput(behind: consume answers, to: head, keepAlive: keepAlive, date: loop.date)
+    let status = make(head, &answer)
+    answers = answer.take()
     guard let status else { return false }
     if start != nil {
       observe(
-        copy head, bodyBytes: body.count, status: status, responseBytes: output.count - before, start: start)
+        copy head, bodyBytes: body.count, status: status, responseBytes: answers.count - before, start: start)
     }
     answered(keepAlive: keepAlive)
     return true
@@ -106,22 +153,33 @@ extension HTTPConnection {
 
   // MARK: - Output
 
-  func append(_ response: HTTPResponse, isHead: Bool, keepAlive: Bool, minorVersion: Int) {
-    if output.isEmpty { output = service.takeOutput() }
-    ResponseSerializer.append(
-      response, to: &output, isHead: isHead, keepAlive: keepAlive, date: loop.date, minorVersion: minorVersion)
+  /// Takes `output` out, or an array in its place, to be changed and put back. In place, each look at it would have to be
+  /// checked for a change that is under way.
+  func takeOutput() -> [UInt8] {
+    var taken: [UInt8] = []
+    swap(&taken, &output)
+    return taken.isEmpty ? service.takeOutput() : taken
   }
 
-  func write(_ bytes: [UInt8]) {
-    if output.isEmpty { output = service.takeOutput() }
-    output.append(contentsOf: bytes)
+  func append(_ response: HTTPResponse, isHead: Bool, keepAlive: Bool, minorVersion: Int) {
+    var bytes = takeOutput()
+    ResponseSerializer.append(
+      response, to: &bytes, isHead: isHead, keepAlive: keepAlive, date: loop.date, minorVersion: minorVersion)
+    output = bytes
+  }
+
+  func write(_ more: [UInt8]) {
+    var bytes = takeOutput()
+    bytes.append(contentsOf: more)
+    output = bytes
   }
 
   /// Sends what there is. When all of it has gone, the phase that waited for that goes on.
   func flush() {
     guard let watch else { return }
-    while outputStart < output.count {
-      let sent = output.withUnsafeBytes {
+    let bytes = output
+    while outputStart < bytes.count {
+      let sent = bytes.withUnsafeBytes {
         send(watch.fileDescriptor, $0.baseAddress.map { $0 + outputStart }, $0.count - outputStart, Int32(MSG_NOSIGNAL))
       }
       if sent < 0 {
@@ -136,7 +194,8 @@ extension HTTPConnection {
       outputStart += sent
     }
     outputStart = 0
-    service.giveBack(&output)
+    output = []
+    service.giveBack(consume bytes)
     writeDeadline = .max
     switch phase {
     case .finishing: startLingering(watch)
@@ -149,7 +208,7 @@ extension HTTPConnection {
     watch.requestWritable()
     // What has been sent is dropped once it is the larger part: a long answer is not kept whole for a slow reader.
     if outputStart > output.count / 2 {
-      output.removeFirst(outputStart)
+      output = Array(output[outputStart...])
       outputStart = 0
     }
     guard writeDeadline == .max else { return }

@@ -17,9 +17,11 @@ extension HTTPConnection {
   func answer(_ number: UInt64, _ append: (borrowing RequestHead, inout ResponseOutput) -> Int?) {
     guard let request = takePending(number) else { return }
     let isInside = isStartingHandler
-    if self.append(to: request.head, since: request.start, append) {
+    var answers = takeOutput()
+    let isAnswered = self.append(to: request.head, since: request.start, behind: &answers, append)
+    output = answers
+    if isAnswered {
       if !body.isEmpty { body = [] }
-      service.headRoom.takeBack(request.head)
     } else {
       start(request.head)
     }

@@ -73,17 +73,17 @@ final class HTTPConnection: @unchecked Sendable {
     self.seat = seat
     self.peerAddress = peerAddress
     isRefused = seat == nil
-    parser = RequestParser(limits: service.rules.configuration.headLimits)
+    parser = RequestParser(limits: service.limits.heads)
   }
 
   var loop: EventLoop { service.loop }
-  var configuration: WebConfiguration { service.rules.configuration }
   var unsentBytes: Int { output.count - outputStart }
 
   /// Begins to read from an accepted socket; false, with the socket closed, when that is not possible.
   func open(_ descriptor: Int32) -> Bool {
     guard
-      let watch = try? loop.adopt(descriptor, onReadable: { self.readable() }, onWritable: { self.writable() })
+      let watch = try? loop.adopt(
+        descriptor, byEdge: true, onReadable: { self.readable() }, onWritable: { self.writable() })
     else { return false }
     self.watch = watch
     readDeadline = loop.milliseconds + service.limits.head
@@ -136,10 +136,14 @@ final class HTTPConnection: @unchecked Sendable {
   private func readable() {
     guard let watch else { return }
     let count = recv(watch.fileDescriptor, loop.scratch.baseAddress, loop.scratch.count, 0)
+    // More may wait than one read takes. It is not read at once, so that one client does not hold up the others.
+    if count == loop.scratch.count { watch.lookAgain() }
     guard count > 0 else {
       if count == 0 {
         peerEnded()
-      } else if errno != EAGAIN && errno != EINTR {
+      } else if errno == EINTR {
+        watch.lookAgain()
+      } else if errno != EAGAIN {
         close()
       }
       return
@@ -147,9 +151,13 @@ final class HTTPConnection: @unchecked Sendable {
     let received = UnsafeRawBufferPointer(rebasing: loop.scratch[..<count])
     switch phase {
     case .head, .body:
-      if input.isEmpty, unsentBytes < configuration.pendingOutputBytes {
+      if input.isEmpty, unsentBytes < service.limits.pendingOutput {
         isHeldUp = false
-        let used = received.withMemoryRebound(to: UInt8.self) { process($0) }
+        let used = received.withMemoryRebound(to: UInt8.self) { bytes in
+          let answered = answerAtOnce(bytes)
+          return answered == count ? count : answered + process(UnsafeBufferPointer(rebasing: bytes[answered...]))
+        }
+        if used == count, unsentBytes == 0, case .head = phase { return }
         keep(UnsafeRawBufferPointer(rebasing: received[used...]))
         flush()
         if isHeldUp { pump() }
@@ -176,8 +184,12 @@ final class HTTPConnection: @unchecked Sendable {
     default: break
     }
     guard !bytes.isEmpty else { return }
-    input.append(contentsOf: bytes)
-    if input.count - inputStart >= configuration.pendingInputBytes { watch?.setReadable(false) }
+    // Changed outside of the object: see `takeOutput`.
+    var kept: [UInt8] = []
+    swap(&kept, &input)
+    kept.append(contentsOf: bytes)
+    input = kept
+    if input.count - inputStart >= service.limits.pendingInput { watch?.setReadable(false) }
   }
 
   /// The client sends nothing more. It may have gone, or wait for its answers.
@@ -204,7 +216,7 @@ final class HTTPConnection: @unchecked Sendable {
       isHeldUp = false
       processInput()
       flush()
-    } while isHeldUp && unsentBytes < configuration.pendingOutputBytes
+    } while isHeldUp && unsentBytes < service.limits.pendingOutput
     readOn()
   }
 
@@ -220,20 +232,20 @@ final class HTTPConnection: @unchecked Sendable {
     default: break
     }
     guard start + used < pending.count else { return }
-    input = pending
     inputStart = start + used
     if inputStart >= HTTPConnection.mostUsedInputBytes {
-      input.removeFirst(inputStart)
+      pending.removeFirst(inputStart)
       inputStart = 0
     }
+    input = pending
   }
 
   private func readOn() {
     guard !hasPeerEnded else {
-      if case .head = phase, unsentBytes < configuration.pendingOutputBytes { endAfterPeer() }
+      if case .head = phase, unsentBytes < service.limits.pendingOutput { endAfterPeer() }
       return
     }
-    if input.count - inputStart < configuration.pendingInputBytes { watch?.setReadable(true) }
+    if input.count - inputStart < service.limits.pendingInput { watch?.setReadable(true) }
   }
 
   /// Every whole request of a client that has ended its side is answered: nothing more will come.
@@ -248,20 +260,24 @@ final class HTTPConnection: @unchecked Sendable {
   private func process(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
     var used = 0
     while used < bytes.count {
-      guard unsentBytes < configuration.pendingOutputBytes else {
+      guard unsentBytes < service.limits.pendingOutput else {
         isHeldUp = true
         return used
       }
       let rest = UnsafeBufferPointer(rebasing: bytes[used...])
       switch phase {
       case .head:
-        switch parser.parse(rest.span, room: &service.headRoom) {
+        var room = service.takeHeadRoom()
+        let progress = parser.parse(rest.span, into: &room)
+        let head = room.head
+        service.giveBack(room)
+        switch progress {
         case .incomplete:
           beginHead()
           return used
-        case .complete(let head, let byteCount):
+        case .complete(let byteCount):
           used += byteCount
-          begin(consume head, hasBody: used < bytes.count)
+          begin(head, hasBody: used < bytes.count)
         case .fault(let fault):
           refuse(.framing(fault))
         }
@@ -284,7 +300,7 @@ final class HTTPConnection: @unchecked Sendable {
     if hasAnswered { readDeadline = loop.milliseconds + service.limits.head }
   }
 
-  private func begin(_ head: consuming RequestHead, hasBody: Bool) {
+  private func begin(_ head: RequestHead, hasBody: Bool) {
     let length = head.contentLength ?? 0
     guard length > 0 else {
       handle(head)

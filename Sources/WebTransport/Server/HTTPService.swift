@@ -26,10 +26,10 @@ final class HTTPService: @unchecked Sendable {
   private var connections: [HTTPConnection] = []
   private var refusedCount = 0
   private var onDrained: (() -> Void)?
-  /// An empty array with capacity, which goes from one connection that writes to the next.
-  private var spareOutput: [UInt8] = []
-  /// Of heads that were answered at once.
-  var headRoom = HeadRoom()
+  /// An empty array with capacity, which goes from one connection that writes to the next; nil while one has it.
+  private var spareOutput: [UInt8]?
+  /// Where heads are read to; nil while one is.
+  private var headRoom: HeadRoom?
 
   /// Connections accepted per event, so that one loop does not take all that wait for its sisters, nor forgets its own.
   private static let acceptsPerEvent = 64
@@ -106,20 +106,20 @@ final class HTTPService: @unchecked Sendable {
   // MARK: - Buffers
 
   /// An empty array to write into.
-  func takeOutput() -> [UInt8] {
-    var output: [UInt8] = []
-    swap(&output, &spareOutput)
-    return output
-  }
+  func takeOutput() -> [UInt8] { spareOutput.take() ?? [] }
 
   /// Takes an array back that is no longer needed.
-  func giveBack(_ output: inout [UInt8]) {
-    if output.capacity > spareOutput.capacity, output.capacity <= HTTPService.mostSpareBytes {
-      output.removeAll(keepingCapacity: true)
-      swap(&output, &spareOutput)
-    }
-    output = []
+  func giveBack(_ output: consuming [UInt8]) {
+    guard output.capacity <= HTTPService.mostSpareBytes, output.capacity > spareOutput?.capacity ?? 0 else { return }
+    output.removeAll(keepingCapacity: true)
+    spareOutput = output
   }
+
+  /// Room to read a head into.
+  func takeHeadRoom() -> HeadRoom { headRoom.take() ?? HeadRoom() }
+
+  /// Takes the room back.
+  func giveBack(_ room: consuming HeadRoom) { headRoom = room }
 
   // MARK: - Deadlines and the end
 
@@ -161,7 +161,7 @@ final class HTTPService: @unchecked Sendable {
   }
 }
 
-/// The limits of a configuration, in the units in which they are compared.
+/// The limits of a configuration that count for each event, in the units in which they are compared.
 struct ServiceLimits: Sendable {
   let head: UInt64
   let body: UInt64
@@ -169,6 +169,10 @@ struct ServiceLimits: Sendable {
   let writing: UInt64
   let lingering: UInt64
   let slowestReading: UInt64
+  let heads: HTTPLimits
+  /// Bytes.
+  let pendingInput: Int
+  let pendingOutput: Int
   let sweepInterval: UInt64
 
   init(_ configuration: WebConfiguration) {
@@ -179,6 +183,9 @@ struct ServiceLimits: Sendable {
     writing = deadlines.writing.roundedMilliseconds
     lingering = deadlines.lingering.roundedMilliseconds
     slowestReading = UInt64(max(1, deadlines.slowestReading))
+    heads = configuration.headLimits
+    pendingInput = configuration.pendingInputBytes
+    pendingOutput = configuration.pendingOutputBytes
     let shortest = min(head, body, idle, writing, lingering)
     sweepInterval = min(max(shortest / 4, 10), 1000)
   }

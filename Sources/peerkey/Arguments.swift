@@ -1,0 +1,44 @@
+public import ArgumentParser
+public import Cryptography
+public import KeyRecords
+import RegistryAPI
+
+// What the command line takes as it is: what is none is refused by the argument parser, which names it.
+
+extension UserID: ExpressibleByArgument {
+  /// The user id that somebody wrote; nil for what is none.
+  public init?(argument: String) { self.init(argument) }
+}
+
+extension RecordHash: ExpressibleByArgument {
+  /// The hash that somebody wrote; nil for what is none.
+  public init?(argument: String) { self.init(argument) }
+}
+
+extension VerifyingKey: ExpressibleByArgument {
+  /// The key in canonical base64 that somebody wrote; nil for what is none.
+  public init?(argument: String) {
+    guard let key = KeyText.key(argument) else { return nil }
+    self = key
+  }
+}
+
+/// A time on the command line.
+struct TimeArgument: ExpressibleByArgument {
+  let time: Milliseconds
+
+  init?(argument: String) {
+    guard let time = TimeText.time(argument) else { return nil }
+    self.time = time
+  }
+}
+
+/// A span of time on the command line: a number with a unit, as in `30d`, `12h`, `90m`, `45s`, `0`.
+struct SpanArgument: ExpressibleByArgument {
+  let milliseconds: Milliseconds
+
+  init?(argument: String) {
+    guard let span = TimeWords.span(written: argument) else { return nil }
+    milliseconds = span
+  }
+}
