@@ -10,7 +10,7 @@ public final class RegistryApp: Sendable {
 
   private let core: RegistryCore
   private let memory: AppMemory
-  private let reading: UserReading
+  let reading: UserReading
   private let commitPath: CommitPath
   private let nonces: RequestNonces
   private let registrarKey: VerifyingKey
@@ -57,6 +57,22 @@ public final class RegistryApp: Sendable {
   /// Users of one moment in the order of their ids, where all that is to be known of them is known without the database,
   /// and each comes once. Nil says nothing.
   public func remembered(_ ids: [UserID]) -> RememberedUsers? { reading.remembered(ids) }
+
+  /// Reads the entry that `GET …/keys/{user}` answers with, of a user whom memory has not, without a task. Users that are
+  /// asked for at about the same time are read together.
+  ///
+  /// - Parameter completion: Called once, on the loop of the caller. Nil says nothing about the user.
+  /// - Returns: False, and `completion` is not called, where memory has the user, or off the loops.
+  public func readKey(
+    _ id: UserID, completion: @escaping @Sendable (Result<StoredEntry?, RegistryUnavailable>) -> Void
+  ) -> Bool {
+    reading.read(id) { result in
+      completion(
+        result.map { user in
+          if case .record(let entry)? = user?.key { entry } else { nil }
+        })
+    }
+  }
 
   /// A user now; nil if nobody has claimed the id.
   ///

@@ -13,13 +13,61 @@ struct UserReading: Sendable {
   let core: RegistryCore
   let memory: AppMemory
   let follower: Follower
+  /// One for each loop with connections; none where they themselves read.
+  private let groups: [GroupedReads]
+
+  init(core: RegistryCore, memory: AppMemory, follower: Follower) {
+    let plain = UserReading(core: core, memory: memory, follower: follower, groups: [])
+    let loops = core.readers.map(\.loop) + [core.commitLoop]
+    self.init(
+      core: core, memory: memory, follower: follower, groups: loops.map { GroupedReads(on: $0, plain) })
+  }
+
+  private init(core: RegistryCore, memory: AppMemory, follower: Follower, groups: [GroupedReads]) {
+    self.core = core
+    self.memory = memory
+    self.follower = follower
+    self.groups = groups
+  }
 
   nonisolated(nonsending) func user(_ id: UserID) async throws(RegistryUnavailable) -> UserSnapshot? {
     switch core.index.look(memory.key(id)) {
     case .known(let snapshot): return try await current(snapshot)
-    case .underWay(let fill): return try await current(fill.users()[id])
-    case .nothing: return try await current(end(begin([id]))[id])
+    case .underWay(let fill): return try await current(fill.outcome().user(id))
+    case .nothing:
+      if let group { return try await current(group.read(id).outcome().user(id)) }
+      return try await current(end(begin([id])).user(id))
     }
+  }
+
+  /// The group of the caller's loop, if it runs on one.
+  var group: GroupedReads? {
+    for group in groups where group.loop.isCurrent { return group }
+    return nil
+  }
+
+  /// Reads a user whom memory has not, without a task.
+  ///
+  /// - Parameter completion: Told of the user, where the user is true now whatever the clock says and published: called
+  ///   once, on this loop. Nil says nothing.
+  /// - Returns: False, and `completion` is not called, where memory has the user, or off the loops.
+  func read(
+    _ id: UserID, _ completion: @escaping @Sendable (Result<UserSnapshot?, RegistryUnavailable>) -> Void
+  ) -> Bool {
+    guard let group else { return false }
+    let fill: Fill
+    switch core.index.look(memory.key(id)) {
+    case .known: return false
+    case .underWay(let other): fill = other
+    case .nothing: fill = group.read(id)
+    }
+    fill.whenDone { [memory] outcome in
+      let result = Result { () throws(RegistryUnavailable) in
+        try outcome.user(id).flatMap { Self.isSettled($0, through: memory.applied) ? $0 : nil }
+      }
+      if group.loop.isCurrent { completion(result) } else { group.loop.execute { completion(result) } }
+    }
+    return true
   }
 
   /// Users, with all entries up to some index that all of them share: each that memory has, then the others by few
@@ -94,8 +142,8 @@ struct UserReading: Sendable {
       }
       guard !reads.isEmpty else { return (found, Array(rest)) }
       let read = reads.removeFirst()
-      let users = try await end(read)
-      for id in read.ids { add(try await current(users[id])) }
+      let users = await end(read)
+      for id in read.ids { add(try await current(users.user(id))) }
     }
   }
 
@@ -111,6 +159,11 @@ struct UserReading: Sendable {
     // First, so that nobody in memory lacks an entry up to it; who has one beyond it is of a later moment.
     let asOf = memory.asOf(now: now)
     return core.index.read(ids.map { memory.key($0) }, asOf: asOf)
+  }
+
+  /// Whether a snapshot is true whatever the clock says, and has nothing beyond an index.
+  private static func isSettled(_ snapshot: UserSnapshot, through index: Int64) -> Bool {
+    snapshot.validUntil == .max && snapshot.lastIndex <= index
   }
 
   // MARK: Now
@@ -142,6 +195,9 @@ struct UserReading: Sendable {
     let others: [(UserID, Fill)]
   }
 
+  /// Notes that a user is read; gives the read that was noted before, if there is one.
+  func note(_ id: UserID, _ fill: Fill) -> Fill? { core.index.begin(fill, for: memory.key(id)) }
+
   /// Sends for users; those that somebody else reads already are not asked for again.
   ///
   /// It goes to its end whatever becomes of the caller: others may wait for it.
@@ -150,20 +206,31 @@ struct UserReading: Sendable {
     var own: [UserID] = []
     var others: [(UserID, Fill)] = []
     for id in ids {
-      if let other = core.index.begin(fill, for: memory.key(id)) { others.append((id, other)) } else { own.append(id) }
+      if let other = note(id, fill) { others.append((id, other)) } else { own.append(id) }
     }
     guard !own.isEmpty else { return Read(ids: ids, own: nil, others: others) }
-    let asked = own
-    core.reader.pool.ask(Statements.readUsers, [.text(memory.id.text), .textArray(asked.map(\.text))]) { answer in
-      arrived(answer, of: asked, fill)
-    }
+    ask(for: own, fill)
     return Read(ids: ids, own: fill, others: others)
   }
 
-  private nonisolated(nonsending) func end(_ read: Read) async throws(RegistryUnavailable) -> [UserID: UserSnapshot] {
-    var users = try await read.own?.users() ?? [:]
-    for (id, other) in read.others { users[id] = try await other.users()[id] }
-    return users
+  /// Sends for users who are noted, all by one statement; `whenAnswered` is told when it has been answered.
+  func ask(for ids: [UserID], _ fill: Fill, whenAnswered: @escaping @Sendable () -> Void = {}) {
+    core.reader.pool.ask(Statements.readUsers, [.text(memory.id.text), .textArray(ids.map(\.text))]) { answer in
+      arrived(answer, of: ids, fill)
+      whenAnswered()
+    }
+  }
+
+  private nonisolated(nonsending) func end(_ read: Read) async -> Fill.Outcome {
+    var outcome = await read.own?.outcome() ?? Fill.Outcome()
+    for (id, other) in read.others {
+      do throws(RegistryUnavailable) {
+        outcome.users[id] = try await other.outcome().user(id)
+      } catch {
+        outcome.failures[id] = error
+      }
+    }
+    return outcome
   }
 
   /// On the loop that asked.
@@ -196,15 +263,31 @@ struct UserReading: Sendable {
         if read == nil, let entry = found[id]?.first { throw RegistryCore.tampered(entry.stored.index) }
         users[id] = core.index.complete(memory.key(id), read, fresh: { UserSnapshot(app: memory.id, id, entries: $0) })
       }
-      fill.finish(.success(users))
+      fill.finish(Fill.Outcome(users: users))
     } catch {
-      abandon(ids, fill, core.unavailable(error))
+      if ids.count == 1 { abandon(ids, fill, core.unavailable(error)) } else { readEach(ids, fill) }
+    }
+  }
+
+  /// Reads each user alone, where something that was read together cannot be understood: it is one user's.
+  private func readEach(_ ids: [UserID], _ fill: Fill) {
+    for id in ids { core.index.abandon(memory.key(id), fill) }
+    Task {
+      var outcome = Fill.Outcome()
+      for id in ids {
+        do throws(RegistryUnavailable) {
+          outcome.users[id] = try await end(begin([id])).user(id)
+        } catch {
+          outcome.failures[id] = error
+        }
+      }
+      fill.finish(outcome)
     }
   }
 
   private func abandon(_ ids: [UserID], _ fill: Fill, _ error: RegistryUnavailable) {
     for id in ids { core.index.abandon(memory.key(id), fill) }
-    fill.finish(.failure(error))
+    fill.finish(Fill.Outcome(failures: Dictionary(ids.map { ($0, error) }) { first, _ in first }))
   }
 
   private func entries(_ rows: PostgresRows) throws -> [UserID: [JudgedEntry]] {

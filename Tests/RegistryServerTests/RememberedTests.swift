@@ -1,14 +1,16 @@
 import KeyRecords
 import PeerstackFormat
+import Registry
 import RegistryAPI
 import Testing
 
 @testable import RegistryServer
 
 @Suite("Answers from memory") struct RememberedTests {
-  @Test("they are those of the general way, whatever has happened, and are counted")
-  func sameAnswers() async throws {
-    let server = try await TestServer.start()
+  /// With the memory off they are read, together with others.
+  @Test("they are those of the general way, whatever has happened, and are counted", arguments: [0, 64 << 20])
+  func sameAnswers(memoryBytes: Int) async throws {
+    let server = try await TestServer.start { $0.registry.memoryBytes = memoryBytes }
     let app = try await server.createApp("chat.example")
     var user = try TestUser(app: app, now: server.now)
     let still = try TestUser(app: app, now: server.now)
@@ -56,9 +58,9 @@ import Testing
 
   private static func withoutDate(_ response: TestResponse) -> [String: String] { response.fields.removing("date") }
 
-  @Test("answers from memory are in the metrics, and members' apps are not answered so")
-  func metricsAndMembers() async throws {
-    let server = try await TestServer.start()
+  @Test("answers from memory are in the metrics, and members' apps are not answered so", arguments: [0, 64 << 20])
+  func metricsAndMembers(memoryBytes: Int) async throws {
+    let server = try await TestServer.start { $0.registry.memoryBytes = memoryBytes }
     let app = try await server.createApp("chat.example")
     let closed = try await server.createApp("closed.example") { $0.recordRead = .members }
     for app in [app, closed] {

@@ -12,6 +12,7 @@ final class TestService: WebHandler {
   let webSockets = WebSocketRecorder()
   /// What the handler of what is at hand heard of before the answers.
   let preparations = Mutex<(heard: [String], rounds: Int)>(([], 0))
+  let later = LaterRequests()
 
   func bodyLimit(for head: RequestHead) -> Int { head.hasPathPrefix("/large") ? 10_000_000 : TestService.bodyLimit }
 
@@ -63,10 +64,11 @@ final class TestService: WebHandler {
   }
 }
 
-/// Answers at once where the service has nothing to wait for, and counts what it hears of beforehand.
-private final class AnswersAtHand: ImmediateHandler {
-  private static let template = ResponseTemplate(status: 200, fields: HTTPFields())
-  private static let others = ["/gate", "/big", "/peer", "/ws", "/hop", "/task"]
+/// Answers at once where the service has nothing to wait for, takes on what is for `/later`, and counts what it hears of
+/// beforehand.
+final class AnswersAtHand: ImmediateHandler {
+  static let template = ResponseTemplate(status: 200, fields: HTTPFields())
+  private static let others = ["/gate", "/big", "/peer", "/ws", "/hop", "/task", "/later"]
 
   private let service: TestService
 
@@ -82,6 +84,14 @@ private final class AnswersAtHand: ImmediateHandler {
     let text = Array(TestService.echo(head, body).utf8)
     output.append(Self.template, bodyCount: text.count) { $0 += text }
     return 200
+  }
+
+  func begin(_ head: borrowing RequestHead) -> ((PendingAnswer) -> Void)? {
+    guard head.hasPathPrefix("/later") else { return nil }
+    let isAnsweredAtOnce = head.hasPathPrefix("/later/now")
+    return { [requests = service.later] pending in
+      if isAnsweredAtOnce { pending.give("at once") } else { requests.add(pending) }
+    }
   }
 }
 
@@ -215,4 +225,24 @@ func eventually(_ condition: () -> Bool) async -> Bool {
     try? await Task.sleep(for: .milliseconds(2))
   }
   return true
+}
+
+/// Requests for `/later`, which wait until the test answers them.
+final class LaterRequests: Sendable {
+  private let waiting = Mutex<[PendingAnswer]>([])
+
+  var arrivals: [PendingAnswer] { waiting.withLock { $0 } }
+
+  func add(_ pending: PendingAnswer) { waiting.withLock { $0.append(pending) } }
+}
+
+extension PendingAnswer {
+  /// Answers with a text and the target of the request.
+  func give(_ text: String) {
+    give { head, output in
+      let body = Array("\(text) \(head.target)".utf8)
+      output.append(AnswersAtHand.template, bodyCount: body.count) { $0 += body }
+      return 200
+    }
+  }
 }

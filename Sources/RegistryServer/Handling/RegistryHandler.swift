@@ -36,7 +36,7 @@ final class RegistryHandler: WebHandler {
 
   /// None where every request is logged, which is done here.
   func immediateHandler(on loop: EventLoop) -> (any ImmediateHandler)? {
-    logger.logLevel <= .debug ? nil : RememberedAnswers(registry, metrics.makeTally())
+    logger.logLevel <= .debug ? nil : RememberedAnswers(self, metrics.makeTally())
   }
 
   func respond(to request: WebRequest) async -> WebAnswer {
@@ -69,6 +69,14 @@ final class RegistryHandler: WebHandler {
     case .bodyTooLarge(let limit): Problem(.tooLarge, facts: ["limit": .integer(Int64(limit))])
     case .tooManyConnections: Problem(.unavailable, detail: "too many connections: try again later")
     }
+  }
+
+  /// The answer to `GET …/keys/{user}` when the registry could not read, counted; `start` is ``AnswerTally/now``'s.
+  func keyResponse(to error: RegistryUnavailable, since start: Int64) -> HTTPResponse {
+    let problem = problem(of: error)
+    metrics.refused(problem.code)
+    metrics.answered(.key, status: problem.code.status, after: .nanoseconds(AnswerTally.now - start))
+    return .problem(problem)
   }
 
   private func response(to error: any Error, at destination: Destination) -> HTTPResponse {

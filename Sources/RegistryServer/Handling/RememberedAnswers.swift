@@ -22,13 +22,16 @@ final class RememberedAnswers: ImmediateHandler {
   /// Apps that are found without a text.
   private static let mostApps = 16
 
-  private let key = ResponseTemplate(status: 200, fields: AnswerFields.keyJSON)
-  private let sameKey = ResponseTemplate(status: 304, fields: AnswerFields.keyJSON)
+  /// Answers what cannot be read.
+  let handler: RegistryHandler
+  let keys: KeyAnswers
   private let resolution = ResponseTemplate(status: 200, fields: AnswerFields.freshJSON)
 
-  init(_ registry: Registry, _ tally: AnswerTally) {
-    self.registry = registry
+  init(_ handler: RegistryHandler, _ tally: AnswerTally) {
+    registry = handler.registry
+    self.handler = handler
     self.tally = tally
+    keys = KeyAnswers(tally)
   }
 
   func answer(_ head: borrowing RequestHead, body: [UInt8], to output: inout ResponseOutput) -> Int? {
@@ -44,16 +47,7 @@ final class RememberedAnswers: ImmediateHandler {
   private func key(_ head: borrowing RequestHead, to output: inout ResponseOutput) -> Int? {
     let start = AnswerTally.now
     guard let (app, id) = head.withPath({ keyPath($0) }), !app.isForMembers else { return nil }
-    let isConditional = head.isConditional
-    let status = app.withRememberedKey(id) { hash, record in
-      let isSame = isConditional && head.ifNoneMatch(names: EntityTags.tag(of: hash.bytes32))
-      output.append(
-        isSame ? sameKey : key, tag: { Hex.append(hash.bytes32, to: &$0) }, bodyCount: record.count
-      ) { output in
-        record.withUnsafeBufferPointer { output.append(contentsOf: $0) }
-      }
-      return isSame ? 304 : 200
-    }
+    let status = app.withRememberedKey(id) { hash, record in keys.append(hash, record, to: head, &output) }
     if let status { tally.note(status == 304 ? .sameKey : .key, since: start) }
     return status
   }
@@ -79,7 +73,7 @@ final class RememberedAnswers: ImmediateHandler {
   private static let keysPart: StaticString = "keys/"
 
   /// App and user of `/apps/{app}/keys/{user}`, with or without a slash at the end.
-  private func keyPath(_ path: Span<UInt8>) -> (RegistryApp, UserID)? {
+  func keyPath(_ path: Span<UInt8>) -> (RegistryApp, UserID)? {
     guard let (app, start) = app(path), path.hasText(Self.keysPart, at: start) else { return nil }
     let user = path.extracting((start + Self.keysPart.utf8CodeUnitCount)...)
     let isClosed = !user.isEmpty && user[user.count - 1] == UInt8(ascii: "/")

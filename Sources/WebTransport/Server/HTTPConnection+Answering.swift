@@ -46,17 +46,30 @@ extension HTTPConnection {
   }
 
   /// Lets a request be answered for which no answer was at hand.
-  private func pass(_ head: RequestHead) { start(head) }
+  private func pass(_ head: RequestHead) {
+    guard let begin = service.batch?.handler.begin(head) else { return start(head) }
+    wait(head, begin)
+  }
 
   /// Whether the answer was at hand.
   private func answer(
     _ head: borrowing RequestHead, _ handler: any ImmediateHandler, behind answers: inout [UInt8]
   ) -> Bool {
     let start = service.rules.observe == nil ? nil : ContinuousClock.now
+    return append(to: head, since: start, behind: &answers) { head, output in
+      handler.answer(head, body: body, to: &output)
+    }
+  }
+
+  /// Whether `make` has appended the answer.
+  func append(
+    to head: borrowing RequestHead, since start: ContinuousClock.Instant?, behind answers: inout [UInt8],
+    _ make: (borrowing RequestHead, inout ResponseOutput) -> Int?
+  ) -> Bool {
     let keepAlive = head.keepAlive && !service.isStopping
     let before = answers.count
     var answer = ResponseOutput(behind: consume answers, to: head, keepAlive: keepAlive, date: loop.date)
-    let status = handler.answer(head, body: body, to: &answer)
+    let status = make(head, &answer)
     answers = answer.take()
     guard let status else { return false }
     if start != nil {
@@ -67,7 +80,7 @@ extension HTTPConnection {
     return true
   }
 
-  private func start(_ head: RequestHead) {
+  func start(_ head: RequestHead) {
     readDeadline = .max
     let request = WebRequest(head: head, body: body, peerAddress: peerAddress, loop: loop)
     let start = service.rules.observe == nil ? nil : ContinuousClock.now
@@ -96,7 +109,7 @@ extension HTTPConnection {
     if !isStartingHandler { pump() }
   }
 
-  private func respond(_ response: HTTPResponse, to request: HandledRequest) {
+  func respond(_ response: HTTPResponse, to request: HandledRequest) {
     let head = request.head
     let keepAlive = head.keepAlive && !response.closesConnection && !service.isStopping
     let before = output.count
@@ -130,7 +143,7 @@ extension HTTPConnection {
 
   /// Takes `output` out, or an array in its place, to be changed and put back. In place, each look at it would have to be
   /// checked for a change that is under way.
-  private func takeOutput() -> [UInt8] {
+  func takeOutput() -> [UInt8] {
     var taken: [UInt8] = []
     swap(&taken, &output)
     return taken.isEmpty ? service.takeOutput() : taken

@@ -59,6 +59,8 @@ final class HTTPConnection: @unchecked Sendable {
   var lingeredBytes = 0
   var task: Task<Void, Never>?
   var isStartingHandler = false
+  /// Of the last request that waited for an `ImmediateHandler`, or one more when it does not wait any more.
+  var pendingNumber: UInt64 = 0
 
   /// Bytes that a lingering connection may still send.
   static let mostLingeredBytes = 1_048_576

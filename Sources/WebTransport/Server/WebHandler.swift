@@ -37,6 +37,39 @@ public protocol ImmediateHandler: AnyObject {
   /// Appends the answer to `output`, and gives its status; nil, with nothing appended, for what the `WebHandler` is to
   /// answer.
   func answer(_ head: borrowing RequestHead, body: [UInt8], to output: inout ResponseOutput) -> Int?
+
+  /// Takes a request on that ``answer(_:body:to:)`` gave nil for, to answer it later on this loop, without a task; nil
+  /// for what the `WebHandler` is to answer.
+  ///
+  /// - Returns: What is called at once, when the request counts as waiting, with the place for its answer.
+  func begin(_ head: borrowing RequestHead) -> ((PendingAnswer) -> Void)?
+}
+
+extension ImmediateHandler {
+  /// Nil.
+  public func begin(_ head: borrowing RequestHead) -> ((PendingAnswer) -> Void)? { nil }
+}
+
+/// Where the answer to a request goes that an ``ImmediateHandler`` has taken on. The request waits until it is used.
+///
+/// It is used on the loop of the connection, once. A second use does nothing, and so does one after the client has gone.
+public struct PendingAnswer: Sendable {
+  let connection: HTTPConnection
+  /// Of the requests that this connection had waiting.
+  let number: UInt64
+
+  /// Answers.
+  ///
+  /// - Parameter append: As ``ImmediateHandler/answer(_:body:to:)``: appends the answer and gives its status, or gives nil
+  ///   for what the `WebHandler` is to answer after all. Not called where nobody waits any more.
+  public func give(_ append: (borrowing RequestHead, inout ResponseOutput) -> Int?) {
+    connection.answer(number, append)
+  }
+
+  /// Answers with a response that `make` gives for the request. Not called where nobody waits any more.
+  public func give(_ make: (borrowing RequestHead) -> HTTPResponse) {
+    connection.answer(number, make)
+  }
 }
 
 extension ImmediateHandler {
