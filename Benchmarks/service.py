@@ -181,7 +181,7 @@ def resolve_cold(bench):
 
         def peer():
             figures = measured(
-                "rows", database.url, statement("resolveUsers"), APP, bodies, COLD_CLIENTS, plan.seconds)[0]
+                "rows", database.url, statement("readUsers"), APP, bodies, COLD_CLIENTS, plan.seconds)[0]
             return figures["rows"] / figures["seconds"]
 
         pairs = in_turns(plan, ours, peer)

@@ -9,6 +9,10 @@ final class ConnectionKeeper: @unchecked Sendable {
   /// A connection that lived this long did well: what failed before it is forgotten.
   static let provenLife: Duration = .seconds(1)
 
+  /// Bytes of an answer that has libpq read at least as many at a time from then on: its buffer holds 16 KiB at first,
+  /// and keeps the size that the longest message gave it. Long answers then come with a third of the system calls.
+  private static let longAnswerBytes = 60_000
+
   enum State {
     case notStarted
     case stopped
@@ -119,7 +123,8 @@ final class ConnectionKeeper: @unchecked Sendable {
   /// Settings and role go in a part of the pipeline of their own: a statement that fails later must not undo them.
   private func configure(_ connection: Connection) {
     let settings = configuration.sessionSettings
-    let calls = settings.indices.map { "set_config($\($0 * 2 + 1), $\($0 * 2 + 2), false)" }
+    var calls = settings.indices.map { "set_config($\($0 * 2 + 1), $\($0 * 2 + 2), false)" }
+    calls.append("repeat(' ', \(Self.longAnswerBytes))")
     let values = settings.flatMap { [PostgresValue.text($0.0), .text($0.1)] }
     do throws(PostgresError) {
       let parameters = try EncodedParameters(values)

@@ -98,17 +98,6 @@ enum Statements {
     where a.app = $1 order by e.subject, e.index
     """)
 
-  /// All entries of some users, in the order in which the users are asked for: by the place of each, from 1 on. The
-  /// entries of one user come in no order that is promised; for one more, Postgres would sort all that it sends.
-  static let resolveUsers = PreparedStatement(
-    "resolve_users",
-    """
-    select u.place, e.index, e.accepted, e.effective, e.rank, e.hash, e.record
-    from unnest($2::text[]) with ordinality as u (subject, place) cross join lateral (
-      select * from entries f where f.app = $1 and f.subject = u.subject offset 0) e
-    order by u.place
-    """)
-
   /// The entries of some users, for who holds the lock.
   static let histories = PreparedStatement(
     "histories",

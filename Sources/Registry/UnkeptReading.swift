@@ -33,6 +33,7 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
   private let policies: AppHistory
   /// Every entry after it was judged under some policy.
   private let firstPolicyIndex: Int64
+  /// In their order, as Postgres gives them.
   private let ids: [UserID]
   private let byteLimit: Int
   private let state: Mutex<State>
@@ -49,7 +50,7 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
     self.index = index
     policies = memory.picture.policies
     firstPolicyIndex = policies.entries.first?.index ?? .max
-    self.ids = ids
+    self.ids = ids.sorted()
     self.byteLimit = byteLimit
     state = Mutex(State(sink: sink))
   }
@@ -92,7 +93,7 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
   private func ask(_ part: Range<Int>) {
     var array = PostgresTextArray(capacity: part.count * (UserID.oldCount + 4))
     for id in ids[part] { array.append { id.append(to: &$0) } }
-    pool.ask(Statements.resolveUsers, [.text(app.text), .encodedTextArray(array)]) { answer in
+    pool.ask(Statements.readUsers, [.text(app.text), .encodedTextArray(array)]) { answer in
       self.arrived(answer, of: part)
     }
   }
@@ -112,38 +113,41 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
 
   // MARK: Rows
 
-  /// The columns of ``Statements/resolveUsers``.
+  /// The columns of ``Statements/readUsers``.
   private enum Column {
-    static var place: Int { 0 }
     static var facts: Int { 1 }
-    static var hash: Int { 5 }
-    static var record: Int { 6 }
+    static var subject: Int { 5 }
+    static var hash: Int { 6 }
+    static var record: Int { 7 }
   }
 
-  /// Gives the users of a part to the sink.
+  /// Gives the users of a part to the sink. Rows come in the order of users, as ids do, and then in that of indexes.
   private func take(_ rows: PostgresRows, of ids: ArraySlice<UserID>, into sink: inout Sink) throws(PostgresError) {
-    var next = ids.startIndex
     var row = 0
-    while row < rows.count {
-      let place = try rows[row].int64(Column.place)
-      guard place >= 1, place <= ids.count else { throw Self.disorder }
-      let found = ids.startIndex + Int(place) - 1
-      guard found >= next else { throw Self.disorder }
-      for id in ids[next..<found] { sink.takeUnknown(id) }
+    // One row without an entry says that none of them has any.
+    if !rows.isEmpty, try rows[0].isNull(Column.facts) { row = rows.count }
+    for id in ids {
       let first = row
-      row += 1
-      while row < rows.count, try rows[row].int64(Column.place) == place { row += 1 }
-      let isClaim = row - first == 1 ? try takeClaim(ids[found], rows[first], into: &sink) : false
-      if !isClaim {
-        try take(ids[found], rows[first..<row], into: &sink)
+      while row < rows.count, try isEntry(rows[row], of: id) { row += 1 }
+      switch row - first {
+      case 0: sink.takeUnknown(id)
+      case 1: if try !takeClaim(id, rows[first], into: &sink) { try take(id, rows[first..<row], into: &sink) }
+      default: try take(id, rows[first..<row], into: &sink)
       }
-      next = found + 1
     }
-    for id in ids[next...] { sink.takeUnknown(id) }
+    guard row == rows.count else {
+      throw PostgresError(.unexpectedResult, "the database gives users who were not asked for, or in another order")
+    }
   }
 
-  private static var disorder: PostgresError {
-    PostgresError(.unexpectedResult, "the database gives users in another order than they were asked for")
+  private func isEntry(_ row: PostgresRow, of id: UserID) throws(PostgresError) -> Bool {
+    try row.withBytes(Column.subject) { subject in
+      id.withCharacters { characters in
+        guard characters.count == subject.count else { return false }
+        for index in characters.indices where characters[index] != subject[index] { return false }
+        return true
+      }
+    }
   }
 
   /// Takes a user with one entry, if that is an ordinary claim; false without having done anything if it is not.
@@ -163,13 +167,12 @@ final class UnkeptReading<Sink: UserSink>: Sendable {
     var entries: [JudgedEntry] = []
     for row in rows {
       let facts = try StoredFacts(row, from: Column.facts, hash: Column.hash)
-      if facts.index > index { continue }
+      if facts.index > index { break }
       guard let policy = policies.policy(before: facts.index) else { throw RegistryCore.tampered(facts.index) }
       let entry = try StoredEntry(facts, of: id, row, record: Column.record)
       entries.append(JudgedEntry(stored: entry, policy: policy.rules))
     }
     guard let first = entries.first else { return sink.takeUnknown(id) }
-    entries.sort { $0.stored.index < $1.stored.index }
     guard let user = UserSnapshot(app: app, id, entries: entries) else {
       throw RegistryCore.tampered(first.stored.index)
     }
