@@ -51,6 +51,12 @@ final class MemoryIndex: Sendable {
     box(of: key).shard.withLock { $0.head(key, through: index).map(body) }
   }
 
+  /// Has the memory fetched in which users are looked for, of all of them at a time: it is not there yet when this returns.
+  func prefetch(_ keys: [MemoryShard.Key]) {
+    for key in keys { box(of: key).shard.withLock { $0.prefetchCell(key) } }
+    for key in keys { box(of: key).shard.withLock { $0.prefetchBlock(key) } }
+  }
+
   /// Users of one moment, in the order of their keys; nil where memory has not all that is to be said of them, or has
   /// entries beyond that moment, or where one comes twice. Each shard is locked once, and once more in the end.
   ///

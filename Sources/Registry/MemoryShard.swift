@@ -75,6 +75,12 @@ struct MemoryShard: ~Copyable {
     return block
   }
 
+  /// Has the cells fetched in which the search for a user begins.
+  func prefetchCell(_ key: Key) { table.prefetch(key.hash) }
+
+  /// Has the block fetched that the search for a user comes to first.
+  func prefetchBlock(_ key: Key) { table.first(key.hash) { _ in true }?.prefetch() }
+
   /// Whether memory has the user; leaves no trace.
   func has(_ key: Key) -> Bool { block(key) != nil }
 

@@ -54,6 +54,9 @@ public final class RegistryApp: Sendable {
     reading.withRememberedHead(id) { head in head.withRecord { body(head.recordHash, $0) } }
   }
 
+  /// Notes that ``withRememberedKey(_:_:)`` will be asked for a user, for ``Registry/prefetch(_:)``.
+  public func expect(_ id: UserID, among users: inout ExpectedUsers) { users.keys.append(memory.key(id)) }
+
   /// Users of one moment in the order of their ids, where all that is to be known of them is known without the database,
   /// and each comes once. Nil says nothing.
   public func remembered(_ ids: [UserID]) -> RememberedUsers? { reading.remembered(ids) }
@@ -169,4 +172,18 @@ public final class RegistryApp: Sendable {
   public func subscribe(_ handler: @escaping @Sendable (FeedBatch) -> Void) -> FeedSubscription {
     memory.subscribe(handler)
   }
+}
+
+/// Users whose keys will be asked for next.
+public struct ExpectedUsers: Sendable {
+  fileprivate(set) var keys: [MemoryShard.Key] = []
+
+  /// None.
+  public init() {}
+
+  /// How many there are.
+  public var count: Int { keys.count }
+
+  /// Forgets all, but keeps room for as many.
+  public mutating func removeAll() { keys.removeAll(keepingCapacity: true) }
 }

@@ -18,6 +18,8 @@ final class RememberedAnswers: ImmediateHandler {
   private let tally: AnswerTally
   /// Apps that were asked for, the last one in front.
   private var apps: [KnownApp] = []
+  /// Whose keys the requests ask for that have come together.
+  private var expected = ExpectedUsers()
 
   /// Apps that are found without a text.
   private static let mostApps = 16
@@ -41,6 +43,16 @@ final class RememberedAnswers: ImmediateHandler {
     case .post: return resolve(head, body, to: &output)
     default: return nil
     }
+  }
+
+  func prepare(_ head: borrowing RequestHead) {
+    guard head.method == .get, let (app, id) = head.withPath({ keyPath($0) }) else { return }
+    app.expect(id, among: &expected)
+  }
+
+  func prepared() {
+    registry.prefetch(expected)
+    expected.removeAll()
   }
 
   /// `GET …/keys/{user}`.
