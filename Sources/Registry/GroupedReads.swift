@@ -6,8 +6,8 @@ import Postgres
 ///
 /// `@unchecked Sendable`: all that changes belongs to the loop's thread; every entry checks that.
 final class GroupedReads: @unchecked Sendable {
-  /// Reads that are under way at a time, unless they are full.
-  static let readsAtOnce = 1
+  /// Reads that are under way at a time, unless they are full: while one is answered, Postgres is at work for the other.
+  static let readsAtOnce = 2
 
   let loop: any PostgresLoop
   private let reading: UserReading
