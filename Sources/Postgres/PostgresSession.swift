@@ -1,3 +1,5 @@
+import Synchronization
+
 /// How much a transaction sees of others.
 public enum TransactionIsolation: String, Sendable {
   /// Each statement sees what was committed before it began.
@@ -12,13 +14,14 @@ public enum TransactionIsolation: String, Sendable {
 ///
 /// Nothing is ever sent twice. The connection comes back by itself after it died.
 ///
-/// `@unchecked Sendable`: all state belongs to the loop; every entry checks or goes there.
+/// `@unchecked Sendable`: all state but `availability` belongs to the loop; every entry checks or goes there.
 public final class PostgresSession: @unchecked Sendable {
   /// How many transactions may wait for their turn.
   public static let maximumWaiting = 4096
 
   private let keeper: ConnectionKeeper
   private let loop: any PostgresLoop
+  private let availability = Atomic<Bool>(false)
   private var waiting = FIFO<Waiter>()
   private var isBusy = false
   private var isClosed = false
@@ -33,8 +36,12 @@ public final class PostgresSession: @unchecked Sendable {
     self.loop = loop
     keeper = ConnectionKeeper(configuration: configuration, loop: loop)
     loop.execute { [self] in
-      keeper.onReady = { [weak self] _ in self?.startNext() }
+      keeper.onReady = { [weak self] _ in
+        self?.availability.store(true, ordering: .relaxed)
+        self?.startNext()
+      }
       keeper.onLost = { [weak self] error, requests in
+        self?.availability.store(false, ordering: .relaxed)
         for request in requests { request.failByLoss(error) }
         self?.failWaitingIfHopeless(error)
       }
@@ -42,6 +49,9 @@ public final class PostgresSession: @unchecked Sendable {
       keeper.start()
     }
   }
+
+  /// Whether there is a connection for a transaction now. From any thread.
+  public var isAvailable: Bool { availability.load(ordering: .relaxed) }
 
   /// Runs `body` in a transaction and commits; rolls back if `body` throws, and throws what it threw.
   ///
@@ -74,6 +84,7 @@ public final class PostgresSession: @unchecked Sendable {
     onLoop { [self] in
       guard !isClosed else { return }
       isClosed = true
+      availability.store(false, ordering: .relaxed)
       keeper.stop(Self.closed)
       failWaiting(Self.closed)
     }

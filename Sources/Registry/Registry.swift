@@ -47,6 +47,7 @@ public final class Registry: Sendable {
     let commitPath = CommitPath(core, follower: follower)
     do {
       let key = try await registrarKey(core.sessions[0])
+      try await core.reachAll()
       try follower.start()
       return Registry(signingKey: key, core: core, follower: follower, commitPath: commitPath)
     } catch {
@@ -83,7 +84,7 @@ public final class Registry: Sendable {
   /// Whether the database answers, reads on every loop and transactions, and its schema is the one this program knows.
   public var isReady: Bool {
     !core.isStopped && core.commitReader.pool.isAvailable && core.readers.allSatisfy(\.pool.isAvailable)
-      && follower.isContent
+      && core.sessions.allSatisfy(\.isAvailable) && core.shortSession.isAvailable && follower.isContent
   }
 
   /// Counts, and how things stand.

@@ -67,6 +67,14 @@ final class RegistryCore: Sendable {
     return commitLoop.isCurrent ? commitReader : readers[0]
   }
 
+  /// Asks over all sessions, and on each loop: when this returns, they have connections.
+  nonisolated(nonsending) func reachAll() async throws {
+    for session in sessions + [shortSession] {
+      try await session.transaction(isReadOnly: true) { _ = try await $0.query(Statements.probe) }
+    }
+    for reader in readers + [commitReader] { _ = try await reader.pool.query(Statements.probe) }
+  }
+
   func close() {
     stopped.store(true, ordering: .releasing)
     for reader in readers { reader.pool.close() }
