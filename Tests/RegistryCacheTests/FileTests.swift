@@ -167,6 +167,28 @@ struct FileTests {
     }
   }
 
+  /// The table has all of it, but nothing is found by its key.
+  @Test func aDamagedIndexOfWhatIsKeptIsNoticed() async throws {
+    var bytes = try await filled()
+    let queue = try DatabaseQueue(path: world.path)
+    let (page, size) = try await queue.read { database in
+      let root = "SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'policies'"
+      return (
+        try #require(try Int.fetchOne(database, sql: root)),
+        try #require(try Int.fetchOne(database, sql: "PRAGMA page_size"))
+      )
+    }
+    try queue.close()
+    let place = try #require(bytes[..<(page * size)].ranges(of: Array("r1".utf8)).last?.lowerBound)
+    try #require(place >= (page - 1) * size)
+    bytes[place] ^= 1
+    try write(bytes)
+    guard case .damaged = failure() else {
+      Issue.record("it was opened")
+      return
+    }
+  }
+
   @Test func aDamagedHistoryCountsAsDropped() async throws {
     _ = try await filled()
     let queue = try DatabaseQueue(path: world.path)

@@ -68,7 +68,7 @@ final class TestService: WebHandler {
 /// beforehand.
 final class AnswersAtHand: ImmediateHandler {
   static let template = ResponseTemplate(status: 200, fields: HTTPFields())
-  private static let others = ["/gate", "/big", "/peer", "/ws", "/hop", "/task", "/later"]
+  private static let others = ["/gate", "/big", "/peer", "/ws", "/hop", "/task", "/loop", "/later"]
 
   private let service: TestService
 
