@@ -116,7 +116,8 @@ def counted(run, count):
     return {
         "instructions": round(sum(parts.values())),
         "by": {name: round(figure) for name, figure in sorted(parts.items(), key=lambda part: -part[1]) if figure >= 1},
-        "allocations": round(each(run, dhat, allocations, count)["blocks"], 2),
+        # The difference of two runs may be a little below nothing.
+        "allocations": max(0, round(each(run, dhat, allocations, count)["blocks"], 2)),
     }
 
 
@@ -229,8 +230,9 @@ def main():
     grown = report(counts, before)
     if arguments.check:
         sys.exit("counts: " + "; ".join(grown) if grown else 0)
+    results = {"about": about(), "counts": counts}
     with open(path, "w") as file:
-        json.dump({"about": about(), "counts": counts}, file, indent=1)
+        json.dump(results, file, indent=1)
         file.write("\n")
 
 
