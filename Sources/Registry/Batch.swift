@@ -49,21 +49,20 @@ struct Batch: Sendable {
     let reading = BatchReading(bodies: bodies, core: core, memory: memory)
     var planning: [RecordHash: Int64] = [:]
     defer { self.planning = planning }
-    let (read, judge, decisions) = try await session.transaction { transaction in
+    let (read, judge, decisions, isOwed) = try await session.transaction { transaction in
       let read = try await reading.read(transaction)
       var judge = read.judge
       let decisions = bodies.map { judge.decide($0) }
       for entry in judge.gain.entries { planning[entry.content.hash] = entry.index }
-      if !judge.gain.entries.isEmpty {
-        let statements = BatchWriting.statements(judge.gain, userCount: read.userCount, tells: hints.isDue(memory))
-        try await transaction.commit(after: statements)
-      } else {
-        try await transaction.commit()
-      }
-      return (read, judge, decisions)
+      let isNew = !judge.gain.entries.isEmpty
+      let tells = isNew && hints.isDue(memory)
+      try await transaction.commit(
+        after: BatchWriting.statements(judge.gain, userCount: read.userCount, tells: tells))
+      return (read, judge, decisions, isNew && !tells)
     }
     let new = judge.gain.entries.map { StoredEntry($0) }
     publish(new, judge, read)
+    if isOwed { hints.owe(memory) }
     return decisions.map { outcome($0, new) }
   }
 

@@ -10,11 +10,10 @@ final class CommitHints: Sendable {
   static let interval: Duration = .milliseconds(25)
 
   private struct Hints {
-    /// When a commit told last.
+    /// When others were told last, or were to be.
     var last: ContinuousClock.Instant
-    /// Whether a commit has been left out since.
+    /// Whether a timer is to tell.
     var isOwed = false
-    var isScheduled = false
   }
 
   private let core: RegistryCore
@@ -22,39 +21,29 @@ final class CommitHints: Sendable {
 
   init(_ core: RegistryCore) { self.core = core }
 
-  /// Whether a commit that is about to be made shall tell; if not, it is told of soon. On the commit loop.
+  /// Whether a commit that is about to be made shall tell; if not, ``owe(_:)`` must follow once it is published.
   func isDue(_ memory: AppMemory) -> Bool {
     let now = ContinuousClock.now
-    let (isDue, mustSchedule) = hints.withLock { hints in
-      guard var known = hints[memory.id] else {
-        hints[memory.id] = Hints(last: now)
-        return (true, false)
-      }
-      defer { hints[memory.id] = known }
-      known.isOwed = now - known.last < Self.interval
-      guard known.isOwed else {
-        known.last = now
-        return (true, false)
-      }
-      defer { known.isScheduled = true }
-      return (false, !known.isScheduled)
+    return hints.withLock { hints in
+      if let known = hints[memory.id], now - known.last < Self.interval { return false }
+      hints[memory.id, default: Hints(last: now)].last = now
+      return true
     }
-    if mustSchedule {
-      _ = core.commitLoop.schedule(after: Self.interval) { [weak self] in self?.tellIfOwed(memory) }
-    }
-    return isDue
   }
 
-  /// Where no later commit has told.
-  private func tellIfOwed(_ memory: AppMemory) {
-    let isOwed = hints.withLock { hints in
-      defer {
-        hints[memory.id]?.isScheduled = false
-        hints[memory.id]?.isOwed = false
-      }
+  /// Tells soon of what is published. On the commit loop.
+  func owe(_ memory: AppMemory) {
+    let wasOwed = hints.withLock { hints in
+      defer { hints[memory.id]?.isOwed = true }
       return hints[memory.id]?.isOwed ?? false
     }
-    guard isOwed, !core.isStopped else { return }
+    if wasOwed { return }
+    _ = core.commitLoop.schedule(after: Self.interval) { [weak self] in self?.tell(memory) }
+  }
+
+  private func tell(_ memory: AppMemory) {
+    hints.withLock { $0[memory.id] = Hints(last: .now) }
+    guard !core.isStopped else { return }
     Task(executorPreference: core.commitLoop) { [core] in
       // If it fails, the others' next look at the database makes up for it.
       _ = try? await core.change(Statements.notify, [BatchWriting.hint(memory.id, memory.applied)])

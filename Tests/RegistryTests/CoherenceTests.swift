@@ -36,6 +36,26 @@ import Testing
     }
   }
 
+  /// Commits that follow each other closely share a notification; the last of them is told of too.
+  @Test func theLastOfManyCommitsIsToldOf() async throws {
+    try await withFixture("coherence_told") { fixture in
+      let heard = Shared<[String]>([])
+      let listens = Shared(false)
+      let listener = try NotificationListener(
+        configuration: fixture.postgres, loop: fixture.readLoop, channels: ["peerstack_registrar"],
+        onNotification: { _, payload in heard.value.withLock { $0.append(payload) } },
+        onResync: { listens.value.withLock { $0 = true } })
+      try await eventually("it listens") { listens.value.withLock { $0 } }
+      let app = try await fixture.app(in: fixture.registry())
+      for _ in 0..<60 {
+        #expect(try await app.submit(Person(app: fixture.app, now: fixture.clock.now).body).isCreated)
+      }
+      let index = try app.snapshot().index
+      try await eventually("the last is told of") { heard.value.withLock { $0.contains("\(fixture.app) \(index)") } }
+      listener.close()
+    }
+  }
+
   @Test func lostNotificationsAreMadeUpFor() async throws {
     try await withFixture("coherence_lost") { fixture in
       let first = try await fixture.app(in: fixture.registry())
