@@ -72,6 +72,7 @@ let libraries: [Target] = [
   library("RegistryClient", ["RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   library("Contacts", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
   library("QRCode", ["CQRCode"]),
+  library("CommandArguments", ["RegistryAPI", "KeyRecords", "Cryptography", arguments]),
   library("RegistryCache", ["Contacts", "RegistryClient", "KeyRecords", "Cryptography", database]),
   library("RegistryConnection", ["RegistryClient", "WebTransport", "HTTPFormat"]),
   library("RegistryTestKit", ["RegistryClient", "RegistryAPI", "KeyRecords", "PeerstackFormat", "Cryptography"]),
@@ -81,15 +82,14 @@ let commands: [Target] = [
   command(
     "registrar",
     [
-      "Conformance", "Cryptography", "PeerstackFormat", "KeyRecords", "RegistryAPI", "Registry", "RegistryServer",
-      "HTTPFormat", "WebTransport", "Postgres", "PostgresCluster", logging,
+      "CommandArguments", "Conformance", "Cryptography", "PeerstackFormat", "KeyRecords", "RegistryAPI", "Registry",
+      "RegistryServer", "HTTPFormat", "WebTransport", "Postgres", "PostgresCluster", logging,
     ]),
   command(
     "peerkey",
     [
-      "BatchVerifier", "Contacts", "QRCode", "RegistryClient", "RegistryCache", "RegistryConnection", "RegistryAPI",
-      "Keystore", "KeyRecords",
-      "PeerstackFormat", "Cryptography",
+      "CommandArguments", "BatchVerifier", "Contacts", "QRCode", "RegistryClient", "RegistryCache",
+      "RegistryConnection", "RegistryAPI", "Keystore", "KeyRecords", "PeerstackFormat", "Cryptography",
     ]),
 ]
 
@@ -146,7 +146,8 @@ let testTargets: [Target] = [
   tests(
     "Peerkey", of: "peerkey",
     [
-      "BatchVerifier", "Keystore", "RegistryTestKit", "RegistryClient", "RegistryCache", "KeyRecords",
+      "CommandArguments", "BatchVerifier", "Keystore", "RegistryTestKit", "RegistryClient", "RegistryCache",
+      "KeyRecords",
       "PeerstackFormat", "Cryptography",
     ]),
 ]

@@ -40,6 +40,16 @@ public enum Hex {
     return (values &+ zeros &+ letters &* 0x27).littleEndian
   }
 
+  /// Whether an ASCII character is a hexadecimal digit of either case.
+  public static func isDigit(_ character: UInt8) -> Bool {
+    switch character {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+      UInt8(ascii: "A")...UInt8(ascii: "F"):
+      true
+    default: false
+    }
+  }
+
   /// The bytes of a text of lower-case pairs; nil for anything else.
   public static func decode(_ text: String) -> [UInt8]? {
     decode(Array(text.utf8))

@@ -33,6 +33,13 @@ public struct VerifyingKey: Hashable, Sendable {
     bytes32 = bytes
   }
 
+  /// The key in canonical base64, as peerstack spells it, whose point is valid (see ``isValidPoint``); nil for what is none.
+  public init?(base64 text: String) {
+    guard let bytes = Base64.decodeCanonical(text), let bytes32 = Bytes32(bytes) else { return nil }
+    self.bytes32 = bytes32
+    guard isValidPoint else { return nil }
+  }
+
   /// The 32 bytes as an array.
   public var bytes: [UInt8] { bytes32.bytes }
 

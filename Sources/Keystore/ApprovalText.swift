@@ -120,8 +120,5 @@ public struct ApprovalAnswer: Sendable {
 private enum ApprovalKey {
   static func text(_ key: VerifyingKey) -> String { Base64.encode(key.bytes32) }
 
-  static func key(_ text: String) -> VerifyingKey? {
-    guard let bytes = Base64.decodeCanonical(text), let key = VerifyingKey(bytes), key.isValidPoint else { return nil }
-    return key
-  }
+  static func key(_ text: String) -> VerifyingKey? { VerifyingKey(base64: text) }
 }

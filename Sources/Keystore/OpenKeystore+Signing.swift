@@ -39,7 +39,7 @@ extension OpenKeystore {
   /// The text with an attached signature in base64 (peerstack's signed message), by the key in force in `app`.
   public func sign(_ text: JSONString, app: AppID) throws(SigningError) -> String {
     let bytes = text.bytes
-    if bytes.count == Self.hashTextCount, bytes.allSatisfy(Self.isHexDigit) { throw .looksLikeHash }
+    if bytes.count == Self.hashTextCount, bytes.allSatisfy(Hex.isDigit) { throw .looksLikeHash }
     let key = try currentKey(in: app)
     do {
       return try SignedMessage.sign(text, with: key)
@@ -93,14 +93,5 @@ extension OpenKeystore {
       throw .noKeyInForce(app: app)
     }
     return key
-  }
-
-  private static func isHexDigit(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
-      UInt8(ascii: "A")...UInt8(ascii: "F"):
-      true
-    default: false
-    }
   }
 }

@@ -22,14 +22,14 @@ public enum PeerstackID {
   /// also takes an array that holds nothing but an id.
   public static func isID(_ value: JSONValue, now: Int64) throws(ConversionError) -> Bool {
     let text = try idText(of: value)
-    if isShaped(text, count: oldIDCount, isDigit: isHexDigit) { return true }
+    if isShaped(text, count: oldIDCount, isDigit: Hex.isDigit) { return true }
     guard isShaped(text, count: idCount, isDigit: isBase36Digit), let time = time(of: text) else { return false }
     return time < Double(now + futureToleranceMilliseconds)
   }
 
   /// Whether peerstack takes a value for an id of the old kind, 32 characters of hex.
   public static func isOldID(_ value: JSONValue) throws(ConversionError) -> Bool {
-    isShaped(try idText(of: value), count: oldIDCount, isDigit: isHexDigit)
+    isShaped(try idText(of: value), count: oldIDCount, isDigit: Hex.isDigit)
   }
 
   /// The time of creation in milliseconds: what `parseInt` makes of the first ten characters. Nil for NaN.
@@ -84,15 +84,6 @@ public enum PeerstackID {
     switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
       UInt8(ascii: "A")...UInt8(ascii: "Z"):
-      true
-    default: false
-    }
-  }
-
-  private static func isHexDigit(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
-      UInt8(ascii: "A")...UInt8(ascii: "F"):
       true
     default: false
     }

@@ -1,7 +1,7 @@
 import KeyRecords
 import Postgres
 
-/// Reads of single users of an app on one loop. Those that are asked for while another read is under way travel
+/// Reads of single users of an app on one loop. Those that are asked for while others are under way travel
 /// together with the next one, as commits do in groups: a statement costs far more than a user more in it.
 ///
 /// `@unchecked Sendable`: all that changes belongs to the loop's thread; every entry checks that.

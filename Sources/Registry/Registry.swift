@@ -115,7 +115,9 @@ public final class Registry: Sendable {
   }
 
   /// Has the memory of users fetched, so that the waits for it overlap. It changes nothing but how long answers take.
-  public func prefetch(_ users: ExpectedUsers) { core.index.prefetch(users.keys) }
+  public func prefetch(_ users: ExpectedUsers) {
+    if core.index.isEnabled { core.index.prefetch(users.keys) }
+  }
 
   /// An app that has been asked for before; nil says nothing.
   public func remembered(_ id: AppID) -> RegistryApp? { known.withLock { $0[id] } }

@@ -181,9 +181,6 @@ public struct ExpectedUsers: Sendable {
   /// None.
   public init() {}
 
-  /// How many there are.
-  public var count: Int { keys.count }
-
   /// Forgets all, but keeps room for as many.
   public mutating func removeAll() { keys.removeAll(keepingCapacity: true) }
 }

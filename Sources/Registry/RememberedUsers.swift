@@ -1,3 +1,5 @@
+import PeerstackFormat
+
 /// Users of one moment as memory has them, for an answer that is made of the texts of all their entries.
 ///
 /// Nothing is copied: memory keeps what this refers to, and others go on with memory meanwhile. So it may be held for as long
@@ -46,22 +48,12 @@ public final class RememberedUsers: Sendable {
   /// Appends this text.
   public func appendText(at place: Int, to output: inout OutputSpan<UInt8>) {
     guard let block = blocks[place] else { return }
-    output.append(block.text)
+    block.text.withMemoryRebound(to: UInt8.self) { output.append(copying: $0.span) }
   }
 
   /// Says that the text will be asked for next.
   public func prefetchText(at place: Int) {
     guard place < blocks.count, let block = blocks[place] else { return }
     block.prefetch()
-  }
-}
-
-extension OutputSpan<UInt8> {
-  /// Appends bytes, for which there must be room.
-  fileprivate mutating func append(_ bytes: UnsafeRawBufferPointer) {
-    withUnsafeMutableBufferPointer { buffer, count in
-      UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]).copyMemory(from: bytes)
-      count += bytes.count
-    }
   }
 }

@@ -90,6 +90,25 @@ public struct StoredEntry: Sendable {
     }
     return Entry(index: index, accepted: accepted, effective: effective, rank: rank, content: content)
   }
+
+  /// The entry of a claim, of which nothing has to be read again.
+  ///
+  /// - Parameters:
+  ///   - text: The JSON text of the entry.
+  ///   - recordStart: Where the record begins in the text.
+  init(
+    claim text: [UInt8], recordStart: Int, index: Int64, accepted: Milliseconds, effective: Milliseconds,
+    subject: UserID, hash: RecordHash
+  ) {
+    self.index = index
+    self.accepted = accepted
+    self.effective = effective
+    rank = nil
+    self.subject = subject
+    self.hash = hash
+    self.text = text
+    self.recordStart = recordStart
+  }
 }
 
 /// What is stored of an entry beside its subject and its record.

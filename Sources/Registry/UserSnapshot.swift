@@ -215,24 +215,3 @@ extension UserSnapshot {
     return Self.fixedCost + Self.entryCost * entries.count + texts + (entries.map(\.text.count).max() ?? 0)
   }
 }
-
-extension StoredEntry {
-  /// The entry of a claim, of which nothing has to be read again.
-  ///
-  /// - Parameters:
-  ///   - text: The JSON text of the entry.
-  ///   - recordStart: Where the record begins in the text.
-  init(
-    claim text: [UInt8], recordStart: Int, index: Int64, accepted: Milliseconds, effective: Milliseconds,
-    subject: UserID, hash: RecordHash
-  ) {
-    self.index = index
-    self.accepted = accepted
-    self.effective = effective
-    rank = nil
-    self.subject = subject
-    self.hash = hash
-    self.text = text
-    self.recordStart = recordStart
-  }
-}

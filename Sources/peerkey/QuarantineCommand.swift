@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandArguments
 import KeyRecords
 import Keystore
 import PeerstackFormat

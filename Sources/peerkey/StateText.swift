@@ -12,12 +12,6 @@ enum KeyText {
   static func text(_ key: VerifyingKey) -> String { Base64.encode(key.bytes32) }
 
   static func short(_ key: VerifyingKey) -> String { text(key).prefix(shortCount) + "…" }
-
-  /// A key in canonical base64; nil for what is none.
-  static func key(_ text: String) -> VerifyingKey? {
-    guard let bytes = Base64.decodeCanonical(text), let key = VerifyingKey(bytes), key.isValidPoint else { return nil }
-    return key
-  }
 }
 
 extension Tier {

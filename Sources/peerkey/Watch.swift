@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandArguments
 import BatchVerifier
 import Glibc
 import KeyRecords

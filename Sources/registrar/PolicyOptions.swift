@@ -1,4 +1,5 @@
 public import ArgumentParser
+import CommandArguments
 import Cryptography
 public import KeyRecords
 

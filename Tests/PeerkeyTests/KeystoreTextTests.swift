@@ -1,3 +1,4 @@
+import CommandArguments
 import Cryptography
 import Foundation
 import KeyRecords

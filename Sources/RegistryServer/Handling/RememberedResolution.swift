@@ -39,8 +39,9 @@ struct RememberedResolution {
 
   /// Appends the JSON text, `count` bytes.
   func append(to text: inout [UInt8]) {
+    let (opening, closing) = (ResolutionFrame.opening, ResolutionFrame.closing)
     text.append(addingCapacity: count) { output in
-      output.append(start)
+      output.append(copying: start.span)
       var isFirst = true
       for (place, id) in ids.enumerated() {
         users.prefetchText(at: place + Self.usersAhead)
@@ -48,26 +49,12 @@ struct RememberedResolution {
         if !isFirst { output.append(UInt8(ascii: ",")) }
         isFirst = false
         output.append(UInt8(ascii: "\""))
-        id.withCharacters { output.append($0) }
-        output.append(ResolutionFrame.opening)
+        id.withCharacters { output.append(copying: $0) }
+        output.append(copying: opening.span)
         users.appendText(at: place, to: &output)
-        output.append(ResolutionFrame.closing)
+        output.append(copying: closing.span)
       }
-      output.append(end)
+      output.append(copying: end.span)
     }
   }
-}
-
-extension OutputSpan<UInt8> {
-  /// Appends bytes, for which there must be room.
-  fileprivate mutating func append(_ bytes: Span<UInt8>) {
-    withUnsafeMutableBufferPointer { buffer, count in
-      bytes.withUnsafeBytes { bytes in
-        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]).copyMemory(from: bytes)
-      }
-      count += bytes.count
-    }
-  }
-
-  fileprivate mutating func append(_ bytes: [UInt8]) { append(bytes.span) }
 }

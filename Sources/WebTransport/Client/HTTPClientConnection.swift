@@ -3,7 +3,7 @@ import HTTPFormat
 /// A connection of an origin's pool: one exchange at a time, and idle in between.
 ///
 /// Requests are not pipelined: an answer that goes wrong would take all those behind it along, and a slow one hold them up.
-final class HTTPClientConnection: ClientStreamOwner {
+final class HTTPClientConnection: ClientStreamOwner, Placed {
   private let pool: OriginPool
   private var attempt: ConnectAttempt?
   private var stream: ClientStream?

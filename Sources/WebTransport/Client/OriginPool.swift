@@ -3,7 +3,7 @@ final class OriginPool {
   let origin: WebOrigin
   let engine: WebClientEngine
   /// All connections, idle and busy and those that are being made.
-  private var connections: [HTTPClientConnection] = []
+  private var connections = PlacedList<HTTPClientConnection>()
   /// Connections without an exchange, the last used last: the others may time out.
   private var idle: [HTTPClientConnection] = []
   private var connecting: [HTTPClientConnection] = []
@@ -18,7 +18,7 @@ final class OriginPool {
   var configuration: WebClientConfiguration { engine.configuration }
 
   /// Nothing is left of it.
-  var isEmpty: Bool { connections.isEmpty && waiting.isEmpty }
+  var isEmpty: Bool { connections.all.isEmpty && waiting.isEmpty }
 
   // MARK: - Exchanges
 
@@ -62,8 +62,8 @@ final class OriginPool {
     let exchanges = waiting
     waiting = []
     for exchange in exchanges { exchange.finish(.failure(error)) }
-    for connection in connections { connection.close(error) }
-    connections = []
+    for connection in connections.all { connection.close(error) }
+    connections = PlacedList()
     idle = []
     connecting = []
   }
@@ -71,10 +71,9 @@ final class OriginPool {
   // MARK: - Connections
 
   private func connectIfNeeded() {
-    while connecting.count < waiting.count, connections.count < configuration.connectionsPerOrigin {
+    while connecting.count < waiting.count, connections.all.count < configuration.connectionsPerOrigin {
       let connection = HTTPClientConnection(self)
-      connection.place = connections.count
-      connections.append(connection)
+      connections.insert(connection)
       connecting.append(connection)
       connection.open()
     }
@@ -95,7 +94,7 @@ final class OriginPool {
   /// ends or another request comes; if not, all that waits fails.
   func connectionFailed(_ connection: HTTPClientConnection, _ error: WebClientError) {
     remove(connection)
-    guard connections.isEmpty else { return }
+    guard connections.all.isEmpty else { return }
     let failed = waiting
     waiting = []
     for exchange in failed { exchange.finish(.failure(error)) }
@@ -112,12 +111,6 @@ final class OriginPool {
   private func remove(_ connection: HTTPClientConnection) {
     idle.removeAll { $0 === connection }
     connecting.removeAll { $0 === connection }
-    guard connection.place >= 0 else { return }
-    let last = connections.removeLast()
-    if last !== connection {
-      connections[connection.place] = last
-      last.place = connection.place
-    }
-    connection.place = -1
+    connections.remove(connection)
   }
 }

@@ -8,7 +8,7 @@ import HTTPFormat
 ///
 /// `@unchecked Sendable`: it belongs to the thread of its loop. Handlers' tasks refer to it and come back on that
 /// thread; one that comes back after the loop has ended finds it closed.
-final class HTTPConnection: @unchecked Sendable {
+final class HTTPConnection: Placed, @unchecked Sendable {
   /// Indirect, so that it is a word: it is asked several times for each request.
   indirect enum Phase {
     /// Waits for a head, or is in the middle of one.

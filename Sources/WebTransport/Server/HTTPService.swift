@@ -25,7 +25,7 @@ final class HTTPService: @unchecked Sendable {
   private(set) var batch: AnswerBatch?
   private var listener: EventLoop.Watch?
   private var sweep: EventLoop.Timer?
-  private var connections: [HTTPConnection] = []
+  private var connections = PlacedList<HTTPConnection>()
   private var refusedCount = 0
   private var onDrained: (() -> Void)?
   /// The services of the same server, this one among them; none once it is over. Set before it listens.
@@ -104,8 +104,7 @@ final class HTTPService: @unchecked Sendable {
       load.subtract(1, ordering: .relaxed)
       return
     }
-    connection.place = connections.count
-    connections.append(connection)
+    connections.insert(connection)
     if seat == nil {
       refusedCount += 1
       connection.refuse(.tooManyConnections)
@@ -119,14 +118,8 @@ final class HTTPService: @unchecked Sendable {
 
   /// Forgets a connection that has closed or become a WebSocket.
   func remove(_ connection: HTTPConnection) {
-    guard connection.place >= 0 else { return }
+    guard connections.remove(connection) else { return }
     load.subtract(1, ordering: .relaxed)
-    let last = connections.removeLast()
-    if last !== connection {
-      connections[connection.place] = last
-      last.place = connection.place
-    }
-    connection.place = -1
     if connection.isRefused { refusedCount -= 1 }
     reportDrained()
   }
@@ -156,8 +149,8 @@ final class HTTPService: @unchecked Sendable {
       guard let self else { return }
       let now = loop.milliseconds
       // Backwards, because a connection that closes gives its place to the last one.
-      for index in connections.indices.reversed() where index < connections.count {
-        connections[index].checkDeadlines(now)
+      for index in connections.all.indices.reversed() where index < connections.all.count {
+        connections.all[index].checkDeadlines(now)
       }
       scheduleSweep()
     }
@@ -170,14 +163,14 @@ final class HTTPService: @unchecked Sendable {
     listener?.cancel()
     listener = nil
     onDrained = whenDrained
-    for connection in connections { connection.closeIfIdle() }
+    for connection in connections.all { connection.closeIfIdle() }
     reportDrained()
   }
 
   /// Closes what is left.
   func cut() {
     precondition(loop.isCurrent)
-    for connection in connections { connection.close() }
+    for connection in connections.all { connection.close() }
     sisters = []
     sweep?.cancel()
     sweep = nil
@@ -185,7 +178,7 @@ final class HTTPService: @unchecked Sendable {
   }
 
   private func reportDrained() {
-    guard isStopping, connections.isEmpty else { return }
+    guard isStopping, connections.all.isEmpty else { return }
     onDrained.take()?()
   }
 }

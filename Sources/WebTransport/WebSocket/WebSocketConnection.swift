@@ -5,7 +5,7 @@ import HTTPFormat
 /// A WebSocket that a client has opened.
 ///
 /// `@unchecked Sendable`: everything but what is `let` belongs to the loop's thread, and the public entries check that.
-public final class WebSocketConnection: @unchecked Sendable {
+public final class WebSocketConnection: Placed, @unchecked Sendable {
   /// The loop on which this connection lives.
   public let loop: EventLoop
   /// The address of the other end, without its port.

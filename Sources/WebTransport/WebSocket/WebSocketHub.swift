@@ -22,7 +22,7 @@ final class WebSocketHub: @unchecked Sendable {
   let loop: EventLoop
   let limits: WebConfiguration.WebSocketLimits
   let count = Atomic<Int>(0)
-  private var connections: [WebSocketConnection] = []
+  private var connections = PlacedList<WebSocketConnection>()
   private var isStopping = false
   private var onDrained: (() -> Void)?
   private var lifeTimer: EventLoop.Timer?
@@ -63,19 +63,12 @@ final class WebSocketHub: @unchecked Sendable {
   }
 
   func insert(_ connection: WebSocketConnection) {
-    connection.place = connections.count
-    connections.append(connection)
+    connections.insert(connection)
     count.add(1, ordering: .relaxed)
   }
 
   func remove(_ connection: WebSocketConnection) {
-    guard connection.place >= 0 else { return }
-    let last = connections.removeLast()
-    if last !== connection {
-      connections[connection.place] = last
-      last.place = connection.place
-    }
-    connection.place = -1
+    guard connections.remove(connection) else { return }
     count.subtract(1, ordering: .relaxed)
     reportDrained()
   }
@@ -85,7 +78,7 @@ final class WebSocketHub: @unchecked Sendable {
     lifeTimer = loop.schedule(after: max(interval, .milliseconds(10))) { [weak self] in
       guard let self else { return }
       let now = loop.milliseconds
-      for connection in connections { connection.checkLife(now) }
+      for connection in connections.all { connection.checkLife(now) }
       scheduleLifeChecks()
     }
   }
@@ -94,18 +87,18 @@ final class WebSocketHub: @unchecked Sendable {
   func stop(reason: String, _ whenDrained: @escaping () -> Void) {
     isStopping = true
     onDrained = whenDrained
-    for connection in connections { connection.close(code: 1001, reason: reason) }
+    for connection in connections.all { connection.close(code: 1001, reason: reason) }
     reportDrained()
   }
 
   /// Ends what is left. On the loop.
   func cut() {
     lifeTimer?.cancel()
-    for connection in connections { connection.cut() }
+    for connection in connections.all { connection.cut() }
   }
 
   private func reportDrained() {
-    guard isStopping, connections.isEmpty else { return }
+    guard isStopping, connections.all.isEmpty else { return }
     onDrained.take()?()
   }
 }

@@ -3,7 +3,7 @@ public import Cryptography
 public import KeyRecords
 import RegistryAPI
 
-// What the command line takes as it is: what is none is refused by the argument parser, which names it.
+// What the command lines of both programs take as it is: what is none is refused by the argument parser, which names it.
 
 extension AppID: ExpressibleByArgument {
   /// The app id that somebody wrote; nil for what is none.
@@ -22,19 +22,16 @@ extension RecordHash: ExpressibleByArgument {
 
 extension VerifyingKey: ExpressibleByArgument {
   /// The key in canonical base64 that somebody wrote; nil for what is none.
-  public init?(argument: String) {
-    guard let bytes = Base64.decodeCanonical(argument), let key = VerifyingKey(bytes), key.isValidPoint else {
-      return nil
-    }
-    self = key
-  }
+  public init?(argument: String) { self.init(base64: argument) }
 }
 
 /// A span of time on the command line: a number with a unit, as in `30d`, `12h`, `90m`, `45s`, `0`.
-struct SpanArgument: ExpressibleByArgument {
-  let milliseconds: Milliseconds
+public struct SpanArgument: ExpressibleByArgument, Sendable {
+  /// The span.
+  public let milliseconds: Milliseconds
 
-  init?(argument: String) {
+  /// The span that somebody wrote; nil for what is none.
+  public init?(argument: String) {
     guard let span = TimeWords.span(written: argument) else { return nil }
     milliseconds = span
   }
