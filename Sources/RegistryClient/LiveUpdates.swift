@@ -74,14 +74,27 @@ public struct LiveUpdates: Sendable {
   /// again.
   private func next(_ feed: any RegistryFeed) async throws(TransportFailure) -> RegistryFeedEvent {
     let event = try await feed.next()
-    if event == .closed(EventClose.futureCursor.rawValue), let latest = await latestIndex() { _ = await keep(latest) }
+    if event == .closed(EventClose.futureCursor.rawValue) { _ = await begin() }
     return event
   }
 
   /// Where to go on; at first, where the registrar is now.
   private func cursor() async -> Int64? {
     if let cursor = try? await store.cursor(of: registrar.name) { return cursor }
+    return await begin()
+  }
+
+  /// Begins at the end. What happened before to users who matter is not announced: they are looked up, which is why this
+  /// comes before the cursor is kept.
+  private func begin() async -> Int64? {
     guard let latest = await latestIndex() else { return nil }
+    do {
+      let waited = try await store.quarantinedSigners()
+      let pinned = try await store.allPins().map(\.user)
+      _ = try await resolver.resolve(waited.union(pinned), .always)
+    } catch {
+      return nil
+    }
     return await keep(latest) ? latest : nil
   }
 
@@ -104,13 +117,14 @@ public struct LiveUpdates: Sendable {
     return (index, record["subject"]?.string.flatMap { UserID($0) })
   }
 
-  /// Looks a user up who is known, or waited for; whether that was so.
+  /// Looks a user up who is known, or waited for, or was asked for in vain just now: whoever asked may be about to wait.
+  /// Whether one of these is so.
   private func look(up user: UserID?) async -> Bool {
     guard let user else { return false }
     var matters = false
     switch try? await resolver.resolve(user, .known) {
-    case .user, .conflict, .expired: matters = true
-    case .unknown, .unavailable, nil: matters = (try? await store.quarantined(by: [user]).isEmpty) == false
+    case .user, .unknown, .conflict, .expired: matters = true
+    case .unavailable, nil: matters = (try? await store.quarantined(by: [user]).isEmpty) == false
     }
     if matters { _ = try? await resolver.resolve(user, .always) }
     return matters

@@ -64,6 +64,9 @@ public actor Quarantine {
     }
     guard !unresolved.isEmpty else { return BatchResult(judgments: judgments, dropped: 0) }
     let dropped = try await store.quarantine(unresolved, limits: limits, now: now)
+    // Who became known before the objects were there to be found was announced too early.
+    let known = try await signers.resolve(Set(unresolved.map(\.signer)), .known).filter { $0.value.user != nil }
+    if !known.isEmpty { try await retry(Set(known.keys)) }
     return BatchResult(judgments: judgments, dropped: dropped)
   }
 

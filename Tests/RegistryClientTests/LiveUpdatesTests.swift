@@ -69,6 +69,67 @@ struct LiveUpdatesTests {
     quarantining.cancel()
   }
 
+  /// What was claimed or revoked after somebody was looked up, and before the feed was followed for the first time, is not
+  /// announced.
+  @Test func whatHappenedBeforeTheFirstCursorIsNotMissed() async throws {
+    let world = try World()
+    let known = try await world.claimedUser()
+    _ = try await world.resolver.resolve(known.id)
+    let waited = try world.newUser()
+    let quarantine = Quarantine(signers: world.resolver, store: world.store, clock: world.clock)
+    _ = try await quarantine.verify([UnverifiedObject(waited.note("a", modified: world.clock.now()))])
+    try await world.registrar.submit(waited.claim(at: world.clock.now()))
+    try await world.registrar.submit(known.revoke(after: try await world.head(of: known), at: world.clock.now()))
+    let following = Task { try await updates(world).run() }
+    try await isConnected(world)
+    #expect(try await world.resolver.resolve(waited.id, .known).user != nil)
+    #expect(try await world.resolver.resolve(known.id, .known).user?.state.status == .locked)
+    following.cancel()
+  }
+
+  /// Between the answer that a signer is unknown and the storing of the objects that wait, the signer may be announced.
+  @Test func whoWasAskedForInVainIsLookedUpWhenAnnounced() async throws {
+    let world = try World()
+    await world.store.saveCursor(0, of: "one")
+    let user = try world.newUser()
+    guard case .unknown = try await world.resolver.resolve(user.id) else {
+      Issue.record("the user is known already")
+      return
+    }
+    let following = Task { try await updates(world).run() }
+    try await isConnected(world)
+    try await world.registrar.submit(user.claim(at: world.clock.now()))
+    try await eventually("the user is known") { try await world.resolver.resolve(user.id, .known).user != nil }
+    following.cancel()
+  }
+
+  /// A resolver to whose "unknown" the claim comes too late, and before the caller has done anything with it.
+  private struct LateSigners: SignerResolving {
+    let world: World
+    let user: TestUser
+
+    func resolve(_ users: Set<UserID>, _ lookUp: LookUp) async throws(CancellationError) -> [UserID: Resolution] {
+      let answers = try await world.resolver.resolve(users, lookUp)
+      guard case .unknown? = answers[user.id] else { return answers }
+      _ = try? await world.registrar.submit(user.claim(at: world.clock.now()))
+      _ = try await world.resolver.resolve(users, .always)
+      return answers
+    }
+
+    func changes() async -> AsyncStream<Set<UserID>> { await world.resolver.changes() }
+  }
+
+  @Test(.timeLimit(.minutes(2))) func whoBecomesKnownBeforeTheObjectsAreStoredIsNotWaitedFor() async throws {
+    let world = try World()
+    let user = try world.newUser()
+    let quarantine = Quarantine(
+      signers: LateSigners(world: world, user: user), store: world.store, clock: world.clock)
+    let result = try await quarantine.verify([UnverifiedObject(user.note("a", modified: world.clock.now()))])
+    #expect(result.judgments.map(\.verdict) == [.unresolved])
+    var released = quarantine.released.makeAsyncIterator()
+    #expect(try await released.next()?.judgment.verdict == .valid)
+  }
+
   @Test func aCursorFromBeforeARestoreBeginsAtTheEnd() async throws {
     let world = try World()
     await world.store.saveCursor(99, of: "one")
