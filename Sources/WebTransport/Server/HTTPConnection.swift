@@ -93,13 +93,14 @@ final class HTTPConnection: Placed, @unchecked Sendable {
   func close() {
     if case .closed = phase { return }
     phase = .closed
+    // First: a client that sees the end may come again at once.
+    seat = nil
     leave()
     task.take()?.cancel()
     input = []
     body = []
     output = []
     outputStart = 0
-    seat = nil
   }
 
   /// Takes the connection out of the service and gives its socket up.
